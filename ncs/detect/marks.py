@@ -1,0 +1,91 @@
+"""What a detector returns: one array per mark, one element per sweep, and the outcome codes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import IntEnum, IntFlag
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Flag", "Marks", "Outcome"]
+
+FloatArray = NDArray[np.float64]
+
+
+class Outcome(IntEnum):
+    """What became of a sweep. Codes are stored in databases: never renumber."""
+
+    FOUND = 0
+    NO_RESPONSE = 1
+    CLIPPED = 2
+    AT_WINDOW_EDGE = 3
+    TOO_NOISY = 4
+    INVALID_INPUT = 5
+
+
+class Flag(IntFlag):
+    """Remarks beside an outcome."""
+
+    NONE = 0
+    INITIAL_POSITIVITY = 1
+    NO_BASELINE_BEFORE_STIMULUS = 2
+    ARTEFACT_TAIL = 4
+    MULTIPLE_PEAKS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Marks:
+    """Marks of ``n_sweeps`` sweeps; every field has shape ``(n_sweeps,)``.
+
+    Times are milliseconds after the stimulus; voltages are microvolts above the baseline, **negative up** (the CMAP's
+    negative peak is a positive number here). NaN where there is none.
+
+    Parameters
+    ----------
+    onset_ms, onset_sd_ms
+        Onset (2 % of the noise-free negative peak) and its standard deviation.
+    peak_ms, peak_uv
+        The (largest) negative peak.
+    peak_sd_ms, peak_sd_uv
+        Standard deviations of the two.
+    end_ms
+        First return to baseline after the negative peak.
+    last_end_ms
+        Return to baseline of the last negative peak that exceeds the peak threshold.
+    trough_ms, trough_uv
+        The positive peak that follows; ``trough_uv`` is negative.
+    area_uv_ms
+        Area from onset to ``end_ms``.
+    baseline_uv
+        Baseline, negative up, before subtraction.
+    noise_uv
+        Standard deviation of the noise.
+    outcome
+        ``Outcome`` codes, int8.
+    flags
+        ``Flag`` bits, int8.
+    """
+
+    onset_ms: FloatArray
+    onset_sd_ms: FloatArray
+    peak_ms: FloatArray
+    peak_sd_ms: FloatArray
+    peak_uv: FloatArray
+    peak_sd_uv: FloatArray
+    end_ms: FloatArray
+    last_end_ms: FloatArray
+    trough_ms: FloatArray
+    trough_uv: FloatArray
+    area_uv_ms: FloatArray
+    baseline_uv: FloatArray
+    noise_uv: FloatArray
+    outcome: NDArray[np.int8]
+    flags: NDArray[np.int8]
+
+    def __len__(self) -> int:
+        return int(self.outcome.shape[0])
+
+    def sweep(self, index: int) -> Marks:
+        """Return the marks of one sweep, as arrays of length one."""
+        return Marks(**{f.name: getattr(self, f.name)[index : index + 1] for f in fields(self)})

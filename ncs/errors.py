@@ -1,0 +1,135 @@
+"""Every error that ncs raises on purpose. Add a leaf here; never raise a bare ValueError at a user.
+
+The tree::
+
+    NcsError
+    ├── ReadError (ValueError)            a file's content cannot be used; lists every problem found
+    │   ├── UnknownFormatError            no reader recognises the content
+    │   ├── AmbiguousFormatError          two readers claim it equally
+    │   └── ConflictError                 file, sidecar and protocol contradict each other
+    ├── FileAccessError (OSError)         the file cannot be opened at all
+    ├── SidecarError (ValueError)         a sidecar, protocol or similar settings file is wrong
+    ├── InvalidInputError (ValueError)    an argument of the Python interface is wrong
+    ├── MissingDependencyError (ImportError)
+    └── StoreError
+        ├── StoreAccessError (OSError)    the database cannot be opened or written
+        └── StoreVersionError (ValueError)  the database was made by a newer ncs
+
+Warnings: ``NcsWarning(UserWarning)`` for a fault that did not stop the reading (also listed in ``Visit.problems``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+__all__ = [
+    "AmbiguousFormatError",
+    "ConflictError",
+    "FileAccessError",
+    "InvalidInputError",
+    "MissingDependencyError",
+    "NcsError",
+    "NcsWarning",
+    "Problem",
+    "ReadError",
+    "SidecarError",
+    "StoreAccessError",
+    "StoreError",
+    "StoreVersionError",
+    "UnknownFormatError",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One fault of one input: where it is, what was expected there, what was found, what to do next.
+
+    Parameters
+    ----------
+    file
+        Name of the file as the user gave it.
+    place
+        Position inside the file: ``"byte 184"``, ``"line 3"``, ``"record 2, annotation 1"``, ``"$.traces[0].unit"``.
+    field
+        The field that is wrong, in the words of the format.
+    expected, found
+        The two halves of the disagreement.
+    hint
+        What the user can do about it; may be empty.
+    """
+
+    file: str
+    place: str
+    field: str
+    expected: str
+    found: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        where = ": ".join(part for part in (self.file, self.place, self.field) if part)
+        text = f"{where}: expected {self.expected}, found {self.found}"
+        return f"{text}. {self.hint}" if self.hint else text
+
+
+class NcsWarning(UserWarning):
+    """A fault that did not stop the reading; the same text stands in ``Visit.problems``."""
+
+
+class NcsError(Exception):
+    """Base of every error that ncs raises on purpose."""
+
+
+class _ProblemsError(NcsError):
+    """An error that lists all problems of an input at once."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = tuple(problems)
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+class ReadError(_ProblemsError, ValueError):
+    """A file's content cannot be used; ``problems`` lists everything that is wrong with it."""
+
+
+class UnknownFormatError(ReadError):
+    """No reader recognises the content."""
+
+
+class AmbiguousFormatError(ReadError):
+    """Two readers claim the content with the same confidence."""
+
+
+class ConflictError(ReadError):
+    """File, sidecar and protocol state different values for one field."""
+
+
+class SidecarError(_ProblemsError, ValueError):
+    """A sidecar or protocol file is wrong; ``problems`` lists every mistake in it."""
+
+
+class FileAccessError(_ProblemsError, OSError):
+    """A file cannot be opened."""
+
+
+class InvalidInputError(NcsError, ValueError):
+    """An argument of the Python interface is wrong."""
+
+
+class MissingDependencyError(NcsError, ImportError):
+    """An optional package is needed; the message names it and the command that installs it."""
+
+
+class StoreError(NcsError):
+    """The store cannot do what was asked."""
+
+
+class StoreAccessError(StoreError, OSError):
+    """The database cannot be opened or written."""
+
+
+class StoreVersionError(StoreError, ValueError):
+    """The database was made by a newer ncs."""

@@ -1,0 +1,1 @@
+"""Bytes to model: one module per format, a registry that sniffs, sidecar and protocol files."""

@@ -1,0 +1,189 @@
+"""The nouns that an analysis produces: marks of traces, measurements, and the reasons for what is missing."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from ncs.model import Side, SourceFile, Subject, Technique, Visit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ncs.detect.marks import Marks
+
+__all__ = ["Measurement", "Reason", "TraceMarks", "VisitResult"]
+
+
+class Reason(StrEnum):
+    """Why a number is missing; ``sentence`` says it to a person."""
+
+    NO_RESPONSE = "no_response"
+    CLIPPED = "clipped"
+    AT_WINDOW_EDGE = "at_window_edge"
+    TOO_NOISY = "too_noisy"
+    INVALID_SAMPLES = "invalid_samples"
+    NO_STIMULUS_TIME = "no_stimulus_time"
+    NO_DISTANCE = "no_distance"
+    NO_DISTAL_DISTANCE = "no_distal_distance"
+    NO_SITE = "no_site"
+    ONE_SITE = "one_site"
+    NO_SITE_ORDER = "no_site_order"
+    SAME_DISTANCE = "same_distance"
+    LATENCY_ORDER = "latency_order"
+    NO_RETURN = "no_return_to_baseline"
+    NO_POSITIVE_PEAK = "no_positive_peak"
+    NO_TECHNIQUE = "no_technique"
+
+    @property
+    def sentence(self) -> str:
+        """The reason in words."""
+        return _SENTENCES[self]
+
+
+_SENTENCES = {
+    Reason.NO_RESPONSE: "no response above the noise",
+    Reason.CLIPPED: "the amplifier was saturated",
+    Reason.AT_WINDOW_EDGE: "the response runs over the edge of the recorded window",
+    Reason.TOO_NOISY: "too noisy to time the onset",
+    Reason.INVALID_SAMPLES: "the samples are not usable (not a number, constant, or too few)",
+    Reason.NO_STIMULUS_TIME: "the time of the stimulus is not stated",
+    Reason.NO_DISTANCE: "the distance is not stated",
+    Reason.NO_DISTAL_DISTANCE: "the distance of the distal site is not stated",
+    Reason.NO_SITE: "the stimulation site is not stated",
+    Reason.ONE_SITE: "only one stimulation site",
+    Reason.NO_SITE_ORDER: "the order of the stimulation sites is not stated",
+    Reason.SAME_DISTANCE: "both stimulation sites have the same distance",
+    Reason.LATENCY_ORDER: "the proximal latency is not longer than the distal one",
+    Reason.NO_RETURN: "the response does not return to baseline within the window",
+    Reason.NO_POSITIVE_PEAK: "no positive peak follows within the window",
+    Reason.NO_TECHNIQUE: "the technique is not stated",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """One number, or the reason why there is none.
+
+    Parameters
+    ----------
+    quantity
+        A name in ``ncs.quantities.QUANTITIES``.
+    value, sd
+        In ``unit``; ``value`` is ``None`` exactly when ``reason`` is given; ``sd`` is ``None`` where none can be derived.
+    method
+        How it was made: onset method, what was averaged, thresholds.
+    site
+        Stimulation site, for quantities of one site.
+    segment
+        ``"wrist-elbow"`` (distal first), for quantities of two sites; ``"finger II-wrist"`` style when one end is the
+        recording electrode.
+    study_index
+        Index into ``VisitResult.visit.studies``.
+    """
+
+    quantity: str
+    value: float | None
+    unit: str
+    sd: float | None = None
+    reason: Reason | None = None
+    method: str = ""
+    nerve: str | None = None
+    side: Side | None = None
+    technique: Technique | None = None
+    recording_site: str | None = None
+    site: str | None = None
+    segment: str | None = None
+    distance_mm: float | None = None
+    skin_temperature_c: float | None = None
+    flags: tuple[str, ...] = ()
+    study_index: int = 0
+
+    def __post_init__(self) -> None:
+        if (self.value is None) == (self.reason is None):
+            raise ValueError(f"{self.quantity}: exactly one of value and reason must be given")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TraceMarks:
+    """Marks of one trace.
+
+    Parameters
+    ----------
+    study_index, trace_index
+        Position in ``VisitResult.visit``.
+    sweeps
+        Marks of every sweep.
+    measured
+        Marks (of length one) that the measurements rest on: of the only sweep, or of the mean of the sweeps named in
+        ``measured_sweeps``.
+    measured_sweeps
+        Indices of the sweeps that were averaged for ``measured``.
+    """
+
+    study_index: int
+    trace_index: int
+    sweeps: Marks
+    measured: Marks
+    measured_sweeps: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class VisitResult:
+    """Everything that came out of one file's part of a visit.
+
+    Parameters
+    ----------
+    visit
+        What was analysed.
+    marks
+        One entry per trace that has a stimulus time and a known technique.
+    measurements
+        In the order study, site, segment.
+    parameters
+        Every parameter that can change a number (the analysis fingerprint is made from it and the version).
+    version
+        Version of ncs.
+    fingerprint
+        SHA-256 over version of the detector, parameters, and the sidecar's and protocol's content.
+    """
+
+    visit: Visit
+    marks: tuple[TraceMarks, ...]
+    measurements: tuple[Measurement, ...]
+    parameters: dict[str, Any]
+    version: str
+    fingerprint: str
+
+    @property
+    def subject(self) -> Subject:
+        """The subject of the visit."""
+        return self.visit.subject
+
+    @property
+    def date(self) -> dt.date | None:
+        """The date of the visit."""
+        return self.visit.date
+
+    @property
+    def sources(self) -> tuple[SourceFile, ...]:
+        """The files the visit was read from."""
+        return self.visit.sources
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return the measurements as a long table, one row per measurement.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``subject, date, nerve, side, technique, recording_site, site, segment, quantity, value, sd, unit,
+            reason, method, distance_mm, skin_temperature_c, flags, source, sha256, version``. ``value`` and ``sd`` are NaN where
+            absent, and ``reason`` then says why.
+        """
+        import pandas as pd
+
+        from ncs._frame import measurement_rows
+
+        return pd.DataFrame(measurement_rows(self))
