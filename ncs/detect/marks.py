@@ -57,6 +57,14 @@ class Marks:
         The positive peak that follows; ``trough_uv`` is negative.
     area_uv_ms
         Area from onset to ``end_ms``.
+    peak_to_peak_uv, peak_to_peak_sd_uv
+        From the negative peak to the positive peak that follows.
+    area_sd_uv_ms
+        Standard deviation of the area.
+    duration_ms, total_duration_ms, duration_sd_ms
+        From onset to ``end_ms`` and to ``last_end_ms``; one standard deviation serves both.
+    peak_threshold_uv
+        Voltage below which a later negative peak is not counted for ``last_end_ms``.
     baseline_uv
         Baseline, negative up, before subtraction.
     noise_uv
@@ -78,6 +86,13 @@ class Marks:
     trough_ms: FloatArray
     trough_uv: FloatArray
     area_uv_ms: FloatArray
+    area_sd_uv_ms: FloatArray
+    peak_to_peak_uv: FloatArray
+    peak_to_peak_sd_uv: FloatArray
+    duration_ms: FloatArray
+    duration_sd_ms: FloatArray
+    total_duration_ms: FloatArray
+    peak_threshold_uv: FloatArray
     baseline_uv: FloatArray
     noise_uv: FloatArray
     outcome: NDArray[np.int8]

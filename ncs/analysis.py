@@ -1,0 +1,173 @@
+"""Visit to VisitResult: mark every trace, measure every study. The whole walk on one screen.
+
+A new technique is one module in ``ncs.measure`` and one line in ``_TECHNIQUES``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from ncs import __version__, detect
+from ncs.detect.marks import Marks
+from ncs.errors import InvalidInputError
+from ncs.measure import motor, sensory
+from ncs.measure._study import MarkedTrace, StudyPart, Value
+from ncs.model import SampleArray, Study, Technique, Trace, Visit
+from ncs.results import Measurement, Reason, TraceMarks, VisitResult
+
+__all__ = ["analysis_fingerprint", "analyze"]
+
+
+@dataclass(frozen=True, slots=True)
+class _How:
+    response: str
+    measure: Callable[[StudyPart], None]
+
+
+_TECHNIQUES = {
+    Technique.MOTOR: _How("cmap", motor.measure),
+    Technique.SENSORY: _How("snap", sensory.measure),
+}
+
+
+def analyze(visit: Visit, *, onset_method: str = detect.DEFAULT_ONSET_METHOD) -> VisitResult:
+    """Mark and measure everything in a visit.
+
+    Parameters
+    ----------
+    visit
+        As returned by ``ncs.read``.
+    onset_method
+        A name in ``ncs.detect.ONSET_METHODS``.
+
+    Returns
+    -------
+    VisitResult
+        Marks per trace and measurements per study. What cannot be measured is there with its reason.
+
+    Raises
+    ------
+    InvalidInputError
+        When there is no such onset method.
+    """
+    detect.check_method(onset_method)
+    marks: list[TraceMarks] = []
+    measurements: list[Measurement] = []
+    for index, study in enumerate(visit.studies):
+        part = _mark_study(study, index, onset_method, marks)
+        how = _TECHNIQUES.get(study.technique) if study.technique is not None else None
+        if how is not None:
+            how.measure(part)
+        else:
+            _unmeasured(part)
+        measurements.extend(part.rows)
+    source = visit.sources[0] if visit.sources else None
+    return VisitResult(
+        visit=visit,
+        marks=tuple(marks),
+        measurements=tuple(measurements),
+        parameters=_parameters(onset_method),
+        version=__version__,
+        fingerprint=analysis_fingerprint(
+            onset_method=onset_method,
+            sidecar_sha256=source.sidecar_sha256 if source is not None else "",
+            protocol_sha256=source.protocol_sha256 if source is not None else "",
+        ),
+    )
+
+
+def _parameters(onset_method: str) -> dict[str, Any]:
+    return {"onset_method": onset_method, "detector": detect.DETECTOR_VERSION, **detect.DETECTOR_PARAMETERS}
+
+
+@lru_cache(maxsize=256)
+def analysis_fingerprint(
+    *, onset_method: str = detect.DEFAULT_ONSET_METHOD, sidecar_sha256: str = "", protocol_sha256: str = ""
+) -> str:
+    """Return the SHA-256 (hex) that tells one way of analysing a file from another.
+
+    Everything that can change a number goes in: the detector's version and parameters, and the content of the sidecar
+    and the protocol.
+    """
+    facts = {**_parameters(onset_method), "sidecar": sidecar_sha256, "protocol": protocol_sha256}
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _mark_study(study: Study, index: int, onset_method: str, marks: list[TraceMarks]) -> StudyPart:
+    how = _TECHNIQUES.get(study.technique) if study.technique is not None else None
+    marked = []
+    for position, trace in enumerate(study.traces):
+        if how is None:
+            marked.append(MarkedTrace(trace=trace, marks=None, reason=Reason.NO_TECHNIQUE))
+        elif trace.stimulus_ms is None:
+            marked.append(MarkedTrace(trace=trace, marks=None, reason=Reason.NO_STIMULUS_TIME))
+        else:
+            found = _mark_trace(trace, how.response, onset_method, (index, position))
+            marks.append(found)
+            marked.append(MarkedTrace(trace=trace, marks=found.measured, how=_averaging(trace, found)))
+    method = f"onset {onset_method}"
+    return StudyPart(study=study, study_index=index, marked=tuple(marked), method=method)
+
+
+def _mark_trace(trace: Trace, response: str, onset_method: str, place: tuple[int, int]) -> TraceMarks:
+    assert trace.stimulus_ms is not None  # the caller has asked
+    sweeps = _mark(trace.samples_uv, trace, trace.stimulus_ms, response, onset_method)
+    chosen = _measured_sweeps(trace)
+    if len(chosen) == 1:
+        measured = sweeps.sweep(chosen[0])
+    else:
+        mean, stimulus_ms = _mean_sweep(trace, chosen)
+        measured = _mark(mean, trace, stimulus_ms, response, onset_method)
+    return TraceMarks(
+        study_index=place[0], trace_index=place[1], sweeps=sweeps, measured=measured, measured_sweeps=chosen
+    )
+
+
+def _mark(samples_uv: SampleArray, trace: Trace, stimulus_ms: Any, response: str, onset_method: str) -> Marks:
+    return detect.mark(
+        samples_uv, trace.sampling_rate_hz, stimulus_ms=stimulus_ms, response=response, onset_method=onset_method
+    )
+
+
+def _measured_sweeps(trace: Trace) -> tuple[int, ...]:
+    """Return the sweeps that are averaged: all of one stimulus, or those of the highest stated intensity."""
+    for intensity in (trace.stimulus.intensity_ma, trace.stimulus.intensity_v):
+        if intensity is not None and trace.n_sweeps > 1 and np.isfinite(intensity).any():
+            highest = np.nanmax(intensity)
+            return tuple(int(i) for i in np.flatnonzero(intensity == highest))
+    return tuple(range(trace.n_sweeps))
+
+
+def _mean_sweep(trace: Trace, chosen: tuple[int, ...]) -> tuple[SampleArray, float]:
+    """Return the mean of sweeps after whole-sample alignment at the stimulus, and the stimulus time in it."""
+    assert trace.stimulus_ms is not None  # the caller has asked
+    rate = trace.sampling_rate_hz
+    times = trace.stimulus_ms[list(chosen)]
+    shifts = np.rint((times - times.min()) * rate / 1000).astype(int)
+    length = trace.n_samples - int(shifts.max())
+    if length < 1:
+        raise InvalidInputError("stimulus_ms: the sweeps of one trace do not overlap around their stimuli")
+    rows = [trace.samples_uv[i, s : s + length] for i, s in zip(chosen, shifts, strict=True)]
+    residual = times - shifts * 1000 / rate
+    return np.mean(rows, axis=0, dtype=np.float64, keepdims=True).astype(np.float32), float(residual.mean())
+
+
+def _averaging(trace: Trace, found: TraceMarks) -> str:
+    if trace.n_sweeps == 1:
+        return ""
+    if len(found.measured_sweeps) == 1:
+        return f"sweep {found.measured_sweeps[0] + 1} of {trace.n_sweeps}"
+    return f"mean of {len(found.measured_sweeps)} of {trace.n_sweeps} sweeps"
+
+
+def _unmeasured(part: StudyPart) -> None:
+    """Say for every trace that its technique is unknown, so that nothing disappears silently."""
+    for at in part.marked:
+        part.add("onset_latency", Value.missing(Reason.NO_TECHNIQUE), at=at)

@@ -1,0 +1,331 @@
+"""The EDF and BDF header: bytes to fields, with the byte offset of every fault.
+
+A rule about one header field is changed here; what the free-text fields mean is in ``_edf_identity`` and
+``_study_words``. Nothing here allocates by a number the header states.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import accumulate
+
+from ncs.errors import Problem, ReadError
+
+__all__ = ["Faults", "Header", "Signal", "decode_header", "decode_text"]
+
+_FIXED_BYTES = 256
+_SIGNAL_BYTES = 256
+_FIXED_WIDTHS = (80, 80, 8, 8, 8, 44, 8, 8, 4)
+_SIGNAL_WIDTHS = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)
+_LABEL, _TRANSDUCER, _UNIT, _PMIN, _PMAX, _DMIN, _DMAX, _PREFILTER, _SAMPLES = range(9)
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?\Z")
+_INTEGER = re.compile(r"[+-]?\d+(?:\.0*)?\Z")
+_LONGEST_RECORD_S = 366 * 86400
+_HIGHEST_RATE_HZ = 1e8
+_LARGEST_PHYSICAL = 1e15
+_CYRILLIC_SHARE = 0.6
+_MOST_FAULTS = 100
+_MOST_QUOTED = 40
+
+
+@dataclass(slots=True, kw_only=True)
+class Faults:
+    """Every problem of one file, in the order found; what comes after the first hundred is only counted."""
+
+    file: str
+    fatal: list[Problem] = field(default_factory=list)
+    noted: list[Problem] = field(default_factory=list)
+    uncounted: int = 0
+
+    def add(self, place: str, name: str, expected: str, found: str, hint: str = "") -> None:
+        """Record a fault because of which the file cannot be used."""
+        self._keep(self.fatal, place, name, expected, found, hint)
+
+    def note(self, place: str, name: str, expected: str, found: str, hint: str = "") -> None:
+        """Record a fault in spite of which the reading goes on."""
+        self._keep(self.noted, place, name, expected, found, hint)
+
+    def _keep(self, faults: list[Problem], place: str, name: str, expected: str, found: str, hint: str) -> None:
+        if len(faults) >= _MOST_FAULTS:
+            self.uncounted += 1
+            return
+        faults.append(Problem(file=self.file, place=place, field=name, expected=expected, found=found, hint=hint))
+
+    @property
+    def overflowing(self) -> bool:
+        """Whether so much is wrong that looking further helps nobody."""
+        return self.uncounted > 0
+
+    def raise_if_fatal(self) -> None:
+        """Raise everything found so far, if any of it forbids using the file.
+
+        Raises
+        ------
+        ReadError
+            With all problems of the file, the fatal ones first.
+        """
+        if not self.fatal:
+            return
+        problems = [*self.fatal, *self.noted]
+        if self.uncounted:
+            more = Problem(file=self.file, place="", field="file", expected="no further fault",
+                           found=f"{self.uncounted} more or not looked for")  # fmt: skip
+            problems.append(more)
+        raise ReadError(problems)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """One signal of the header. ``offset`` is its first sample inside a data record, counted in samples."""
+
+    number: int
+    label: str
+    transducer: str
+    unit: str
+    physical_min: float
+    physical_max: float
+    digital_min: int
+    digital_max: int
+    prefilter: str
+    samples: int
+    offset: int
+    is_annotations: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """The header of an EDF or BDF file.
+
+    Parameters
+    ----------
+    sample_bytes
+        2 for EDF, 3 for BDF.
+    continuity
+        ``"C"`` or ``"D"`` for EDF+ and BDF+, ``""`` without the plus.
+    start_date, start_time
+        As the file words them.
+    records
+        Number of data records as stated; -1 while recording.
+    record_seconds
+        Duration of a data record.
+    """
+
+    sample_bytes: int
+    continuity: str
+    patient: str
+    recording: str
+    start_date: str
+    start_time: str
+    header_bytes: int
+    records: int
+    record_seconds: Decimal
+    record_samples: int
+    signals: tuple[Signal, ...]
+
+    @property
+    def record_bytes(self) -> int:
+        """Size of one data record."""
+        return self.record_samples * self.sample_bytes
+
+    def rate_hz(self, signal: Signal) -> float:
+        """Return the sampling rate of a signal, divided in decimal so that 1000 samples in 0.05 s are 20 kHz."""
+        return float(signal.samples / self.record_seconds)
+
+
+def decode_text(raw: bytes) -> str:
+    r"""Decode a text field: ASCII, else UTF-8, else cp1251 or Latin-1 by the share of letters above ASCII.
+
+    The specification allows ASCII only; machines write the alphabet of their country. Padding is removed.
+
+    Examples
+    --------
+    >>> decode_text(b"R APB           ")
+    'R APB'
+    >>> decode_text("Срединный".encode("cp1251")), decode_text("é".encode("latin-1") + b"cole")
+    ('Срединный', 'école')
+    """
+    raw = raw.strip(b" \0")
+    if raw.isascii():
+        return raw.decode("ascii")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        pass
+    words = [word for word in re.split(rb"[^A-Za-z\x80-\xff]+", raw) if not word.isascii()]
+    high = sum(byte >= 0xC0 for word in words for byte in word)
+    is_cyrillic = high >= _CYRILLIC_SHARE * sum(map(len, words)) and max(map(len, words), default=0) > 1
+    return raw.decode("cp1251" if is_cyrillic else "latin-1", errors="replace")
+
+
+def quoted(text: str) -> str:
+    """Return text for an error message: visible, and not longer than anybody reads."""
+    shown = ascii(text[:_MOST_QUOTED])
+    return shown + "..." if len(text) > _MOST_QUOTED else shown
+
+
+def _decode_number(text: str, place: str, name: str, faults: Faults) -> float:
+    if _NUMBER.match(text):
+        return float(text)
+    hint = "EDF requires a decimal point" if "," in text else ""
+    faults.add(place, name, "a number", quoted(text), hint)
+    return 0.0
+
+
+def _decode_integer(text: str, place: str, name: str, faults: Faults) -> int:
+    if text.isdecimal() and text.isascii():
+        return int(text)
+    if _INTEGER.match(text):
+        return int(text.partition(".")[0])
+    faults.add(place, name, "a whole number", quoted(text))
+    return 0
+
+
+def decode_header(content: bytes, faults: Faults) -> Header:
+    """Decode the header of an EDF, EDF+, BDF or BDF+ file.
+
+    Parameters
+    ----------
+    content
+        The file.
+    faults
+        Receives what is wrong.
+
+    Raises
+    ------
+    ReadError
+        With every fault of the header at once.
+    """
+    if len(content) < _FIXED_BYTES:
+        found = f"{len(content)} bytes" if content else "an empty file"
+        faults.add("byte 0", "header", "at least 256 bytes", found, "the file is incomplete")
+        faults.raise_if_fatal()
+    is_bdf = content[:8] == b"\xffBIOSEMI"
+    if not is_bdf and content[:8].strip(b" \0") != b"0":
+        faults.add("byte 0", "version", "'0       ' (EDF) or '\\xffBIOSEMI' (BDF)", ascii(content[:8])[1:])
+        faults.raise_if_fatal()
+    fixed = _decode_fields(content, 8, _FIXED_WIDTHS)
+    patient, recording, start_date, start_time, size_text, reserved, records_text, duration, count_text = fixed
+    count = _decode_integer(count_text, "byte 252", "number of signals", faults)
+    header_bytes = _decode_integer(size_text, "byte 184", "number of bytes in header", faults)
+    _check_size(content, count, header_bytes, faults)
+    faults.raise_if_fatal()
+    continuity = _decode_continuity(reserved, faults)
+    records = _decode_integer(records_text, "byte 236", "number of data records", faults)
+    if records < -1:
+        faults.add("byte 236", "number of data records", "-1, 0 or more", str(records))
+    signals = _decode_signals(content, count, faults, is_bdf=is_bdf)
+    seconds = _decode_duration(duration, signals, faults)
+    faults.raise_if_fatal()
+    return Header(
+        sample_bytes=3 if is_bdf else 2, continuity=continuity, patient=patient, recording=recording,
+        start_date=start_date, start_time=start_time, header_bytes=header_bytes, records=records,
+        record_seconds=seconds, record_samples=sum([signal.samples for signal in signals]), signals=signals,
+    )  # fmt: skip
+
+
+def _decode_fields(content: bytes, start: int, widths: Sequence[int]) -> list[str]:
+    """Decode consecutive text fields; those of an ASCII header in one go."""
+    ends = list(accumulate(widths))
+    raw = content[start : start + ends[-1]]
+    starts = [0, *ends[:-1]]
+    if not raw.isascii():
+        return [decode_text(raw[first:end]) for first, end in zip(starts, ends, strict=True)]
+    text = raw.decode("ascii")
+    return [text[first:end].strip(" \0") for first, end in zip(starts, ends, strict=True)]
+
+
+def _check_size(content: bytes, count: int, header_bytes: int, faults: Faults) -> None:
+    if faults.fatal:
+        return
+    if count < 1:
+        faults.add("byte 252", "number of signals", "at least 1", str(count))
+        return
+    needed = _FIXED_BYTES + count * _SIGNAL_BYTES
+    if header_bytes != needed:
+        faults.add("byte 184", "number of bytes in header", f"{needed}, for {count} signals", str(header_bytes))
+    if len(content) < needed:
+        faults.add(f"byte {len(content)}", "header", f"{needed} bytes, for {count} signals",
+                   f"a file of {len(content)} bytes", "the file is incomplete")  # fmt: skip
+
+
+def _decode_continuity(text: str, faults: Faults) -> str:
+    if not text.startswith(("EDF+", "BDF+")):
+        return ""
+    if text[4:5] not in {"C", "D"}:
+        faults.add("byte 192", "reserved", "EDF+C or EDF+D", quoted(text))
+    return text[4:5]
+
+
+def _decode_signals(content: bytes, count: int, faults: Faults, *, is_bdf: bool) -> tuple[Signal, ...]:
+    widths = [width for width in _SIGNAL_WIDTHS for _ in range(count)]
+    texts = _decode_fields(content, _FIXED_BYTES, widths)
+    starts = [_FIXED_BYTES + count * before for before in accumulate(_SIGNAL_WIDTHS, initial=0)]
+    signals: list[Signal] = []
+    offset = 0
+    annotations = "BDF Annotations" if is_bdf else "EDF Annotations"
+    for index in range(count):
+        row = texts[index::count]
+        signal = _decode_signal(row, starts, index, offset, faults, is_annotations=row[_LABEL] == annotations)
+        signals.append(signal)
+        offset += signal.samples
+        if faults.overflowing:
+            break
+    return tuple(signals)
+
+
+def _decode_signal(
+    row: list[str], starts: list[int], index: int, offset: int, faults: Faults, *, is_annotations: bool
+) -> Signal:
+    def place(column: int) -> str:
+        return f"byte {starts[column] + index * _SIGNAL_WIDTHS[column]}"
+
+    label = row[_LABEL]
+    name = f"signal {index + 1}" + (f" ({label})" if label else "")
+    samples = _decode_integer(row[_SAMPLES], place(_SAMPLES), f"{name}, samples in each record", faults)
+    if samples < 1 and row[_SAMPLES].lstrip("+-").isdecimal():
+        faults.add(place(_SAMPLES), f"{name}, samples in each record", "at least 1", row[_SAMPLES])
+    physical_min, physical_max, digital_min, digital_max = 0.0, 1.0, -32768, 32767
+    if not is_annotations:
+        known = len(faults.fatal)
+        physical_min = _decode_number(row[_PMIN], place(_PMIN), f"{name}, physical minimum", faults)
+        physical_max = _decode_number(row[_PMAX], place(_PMAX), f"{name}, physical maximum", faults)
+        digital_min = _decode_integer(row[_DMIN], place(_DMIN), f"{name}, digital minimum", faults)
+        digital_max = _decode_integer(row[_DMAX], place(_DMAX), f"{name}, digital maximum", faults)
+        if len(faults.fatal) == known:
+            if not digital_min < digital_max:
+                faults.add(place(_DMAX), f"{name}, digital maximum", f"more than the digital minimum, {digital_min}",
+                           str(digital_max))  # fmt: skip
+            if physical_min == physical_max:
+                faults.add(place(_PMAX), f"{name}, physical maximum",
+                           f"other than the physical minimum, {physical_min:g}", f"{physical_max:g}")  # fmt: skip
+            if max(abs(physical_min), abs(physical_max)) > _LARGEST_PHYSICAL:
+                faults.add(place(_PMAX), f"{name}, physical range", f"within {_LARGEST_PHYSICAL:g}",
+                           f"{physical_min:g} to {physical_max:g}")  # fmt: skip
+    return Signal(
+        number=index + 1, label=label, transducer=row[_TRANSDUCER], unit=row[_UNIT], physical_min=physical_min,
+        physical_max=physical_max, digital_min=digital_min, digital_max=digital_max, prefilter=row[_PREFILTER],
+        samples=samples, offset=offset, is_annotations=is_annotations,
+    )  # fmt: skip
+
+
+def _decode_duration(text: str, signals: tuple[Signal, ...], faults: Faults) -> Decimal:
+    name = "duration of a data record"
+    known = len(faults.fatal)
+    value = _decode_number(text, "byte 244", name, faults)
+    if len(faults.fatal) > known:
+        return Decimal(1)
+    ordinary = [signal.samples for signal in signals if not signal.is_annotations]
+    if not ordinary and value >= 0:
+        return Decimal(text)
+    if not 0 < value <= _LONGEST_RECORD_S:
+        hint = "without a duration the samples have no rate" if value == 0 else ""
+        faults.add("byte 244", name, f"more than 0 and at most {_LONGEST_RECORD_S} s", text, hint)
+        return Decimal(1)
+    seconds = Decimal(text)
+    if max(ordinary) / value > _HIGHEST_RATE_HZ:
+        faults.add("byte 244", name, f"a sampling rate of at most {_HIGHEST_RATE_HZ:g} Hz",
+                   f"{max(ordinary)} samples in {text} s")  # fmt: skip
+    return seconds

@@ -1,0 +1,418 @@
+"""Reader of the EDF family: EDF, EDF+C, EDF+D (one data record, one stimulation) and BDF, decoded here.
+
+The walk is: header, annotations, sweeps, channels, visit. Field rules live in the ``_edf_*`` modules, vocabulary in
+``_stimulus_notes`` and ``_study_words``, the forming of sweeps and traces in ``_sweeps``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ncs.io import _sweeps as sweeping
+from ncs.io._edf_annotations import read_annotations
+from ncs.io._edf_header import Faults, Header, Signal, decode_header, quoted
+from ncs.io._edf_identity import decode_date, decode_subject, study_words_of
+from ncs.io._recording import ReadRequest
+from ncs.io._sites import split_side
+from ncs.io._stimulus_notes import Statement
+from ncs.io._study_words import StudyWords, parse_filters, read_label, read_study_words, technique_of
+from ncs.io._sweeps import Group, Sweep
+from ncs.io._units import voltage_factor
+from ncs.model import Calibration, Origin, Provenance, Side, Stimulus, Study, Technique, Trace, Visit
+
+__all__ = ["EDF", "EdfReader"]
+
+FloatArray = NDArray[np.float64]
+SampleArray = NDArray[np.float32]
+
+_MOST_TRACES = 10_000
+_BLOCK_SAMPLES = 1 << 20
+_HIGHEST_UV = 1e18
+_FILE = Origin.FILE
+_CARRIES = MappingProxyType(
+    {
+        "waveforms": "yes",
+        "site": "annotation",
+        "distance": "annotation",
+        "intensity": "annotation",
+        "units": "yes",
+        "filters": "yes",
+        "stimulus time": "annotation",
+        "temperature": "XML annotation",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdfReader:
+    """Reader of EDF and BDF files; see ``ncs.io._recording.Reader``."""
+
+    name: str = "edf"
+    description: str = "EDF, EDF+C, EDF+D and BDF recordings, with EDF+ annotations of stimuli"
+    extensions: tuple[str, ...] = (".edf", ".bdf", ".rec")
+    carries: Mapping[str, str] = field(default_factory=lambda: _CARRIES)
+    experimental: bool = False
+
+    def sniff(self, head: bytes, path: Path) -> float:
+        """Return the confidence that the content is EDF or BDF; the name of the file plays no part."""
+        del path
+        if head[:8] == b"\xffBIOSEMI":
+            return 1.0
+        if head[:8].rstrip(b" \0") != b"0" or b"\n" in head[:256]:
+            return 0.0
+        count, size = head[252:256].strip(), head[184:192].strip()
+        is_consistent = count.isdigit() and size.isdigit() and int(size) == 256 * (int(count) + 1)
+        return 1.0 if is_consistent else 0.7
+
+    def read(self, request: ReadRequest) -> Visit:
+        """Decode a file.
+
+        Parameters
+        ----------
+        request
+            The file. Of its sidecar only ``unit`` is used, for channels that state none.
+
+        Returns
+        -------
+        Visit
+            One study for each recording channel; ``sources`` is left empty.
+
+        Raises
+        ------
+        ReadError
+            With everything that is wrong with the file.
+        """
+        faults = Faults(file=str(request.path))
+        header = decode_header(request.content, faults)
+        records = _count_records(request.content, header, faults)
+        faults.raise_if_fatal()
+        groups, runs, common = _find_sweeps(request.content, header, records, faults)
+        faults.raise_if_fatal()
+        file = _File(request.content, header, records, runs, groups, common, faults)
+        studies = _read_studies(file, getattr(request.sidecar, "unit", None))
+        faults.raise_if_fatal()
+        subject = decode_subject(header, faults, keep_identifiers=request.keep_identifiers)
+        date = decode_date(header, faults)
+        origins: dict[str, Origin] = {}
+        if subject.id is not None:
+            origins["subject"] = _FILE
+        if date is not None:
+            origins["date"] = _FILE
+        return Visit(
+            subject=subject, date=date, studies=studies, problems=tuple(faults.noted), provenance=Provenance(origins)
+        )
+
+
+EDF = EdfReader()
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """What the channels of one file share. ``runs`` is ``None`` for a discontinuous file."""
+
+    content: bytes
+    header: Header
+    records: int
+    runs: list[sweeping.Run] | None
+    groups: list[Group]
+    common: Statement
+    faults: Faults
+
+    def digital(self, signal: Signal, records: NDArray[np.intp] | slice) -> NDArray[Any]:
+        """Return stored numbers of some records, shape ``(n_records, samples)``."""
+        header = self.header
+        shape = (self.records, header.record_samples)
+        columns = slice(signal.offset, signal.offset + signal.samples)
+        count = self.records * header.record_samples
+        if header.sample_bytes == 2:
+            stored = np.frombuffer(self.content, "<i2", count, header.header_bytes).reshape(shape)
+            return stored[records, columns]
+        octets = np.frombuffer(self.content, np.uint8, count * 3, header.header_bytes).reshape(*shape, 3)
+        triple = octets[records, columns]
+        value = triple[..., 2].astype(np.int8).astype(np.int32)
+        value <<= 8
+        value |= triple[..., 1]
+        value <<= 8
+        value |= triple[..., 0]
+        return value
+
+
+def _count_records(content: bytes, header: Header, faults: Faults) -> int:
+    """Return how many complete data records there are to read; what was promised beyond them is noted."""
+    if all(signal.is_annotations for signal in header.signals):
+        faults.note("byte 252", "signals", "a recording channel", "annotations only", "there are no waveforms to analyse")
+        return 0
+    size = len(content) - header.header_bytes
+    complete, rest = divmod(size, header.record_bytes)
+    promised = header.records
+    if complete == 0 or promised == 0:
+        found = f"{size} bytes after the header, and a record has {header.record_bytes}" if complete == 0 else "none"
+        faults.add("byte 236", "data records", "at least one complete data record", found)
+        return 0
+    if rest and (promised < 0 or promised > complete):
+        faults.note(f"byte {len(content) - rest}", f"record {complete + 1}", f"{header.record_bytes} bytes",
+                    f"{rest} bytes", "the complete records before it were read")  # fmt: skip
+    if promised > complete and not (rest and promised == complete + 1):
+        faults.note("byte 236", "number of data records", f"{complete}, as the file's size says", str(promised),
+                    "the complete records were read")  # fmt: skip
+    if 0 < promised < complete or (rest and promised == complete):
+        extra = size - promised * header.record_bytes
+        faults.note(f"byte {len(content) - extra}", "end of file", f"nothing after record {promised}", f"{extra} bytes",
+                    "they were not read")  # fmt: skip
+    return complete if promised < 0 else min(promised, complete)
+
+
+def _find_sweeps(
+    content: bytes, header: Header, records: int, faults: Faults
+) -> tuple[list[Group], list[sweeping.Run] | None, Statement]:
+    timeline = read_annotations(content, header, records, faults)
+    faults.raise_if_fatal()
+    seconds = float(header.record_seconds)
+    if header.continuity == "D":
+        if not any(signal.is_annotations for signal in header.signals):
+            faults.note("byte 192", "reserved", "an annotation signal, as EDF+D requires", "none")
+        return sweeping.group(sweeping.record_sweeps(timeline, seconds, faults), faults), None, Statement()
+    runs = sweeping.find_runs(timeline, seconds, faults)
+    faults.raise_if_fatal()
+    sweeps, common = sweeping.stimulus_sweeps(timeline, runs, seconds, faults)
+    groups = sweeping.group(sweeps, faults)
+    if groups and common.notes:
+        said = groups[0].said
+        groups[0] = groups[0]._replace(said=replace(said, notes=common.notes + said.notes))
+    return groups, runs, common
+
+
+def _read_studies(file: _File, sidecar_unit: str | None) -> tuple[Study, ...]:
+    channels = []
+    unusable = []
+    for signal in file.header.signals:
+        if signal.is_annotations or (file.header.sample_bytes == 3 and signal.label == "Status"):
+            continue
+        unit = signal.unit or sidecar_unit or ""
+        factor = voltage_factor(unit)
+        if factor is None or max(abs(signal.physical_min), abs(signal.physical_max)) * factor > _HIGHEST_UV:
+            unusable.append(signal)
+        else:
+            channels.append((signal, unit, factor))
+    for signal in unusable:
+        hint = "" if signal.unit else "state the unit in the sidecar"
+        report = file.faults.note if channels or not file.records else file.faults.add
+        report(f"signal {signal.number} ({signal.label})", "physical dimension", "a unit of voltage",
+               quoted(signal.unit) if signal.unit else "none", hint)  # fmt: skip
+    if len(channels) * len(file.groups) > _MOST_TRACES:
+        file.faults.add("annotations", "stimuli", f"at most {_MOST_TRACES} traces in one file",
+                        f"{len(file.groups)} different stimuli on {len(channels)} channels")  # fmt: skip
+    if file.faults.fatal or not file.records:
+        return ()
+    studies: list[Study] = []
+    for signal, unit, factor in channels:
+        studies.extend(_read_channel(file, signal, unit, factor, n_channels=len(channels)))
+    return tuple(studies)
+
+
+def _read_channel(file: _File, signal: Signal, unit: str, factor: float, *, n_channels: int) -> list[Study]:
+    """Return the study of one channel; more than one where the sweeps state different places of recording."""
+    traces = _read_traces(file, signal, unit, factor)
+    by_place: dict[str, list[tuple[Group, Trace]]] = {}
+    stated = {group.said.recording.casefold() for group, _ in traces if group.said.recording}
+    only = next(iter(stated)) if len(stated) == 1 else ""
+    for group, trace in traces:
+        place = (group.said.recording or only).casefold() if n_channels == 1 else ""
+        by_place.setdefault(place, []).append((group, trace))
+    return [_make_study(file, signal, members, n_channels=n_channels) for members in by_place.values()]
+
+
+def _read_traces(file: _File, signal: Signal, unit: str, factor: float) -> list[tuple[Group, Trace]]:
+    rate_hz = file.header.rate_hz(signal)
+    shared = _shared_fields(file, signal, unit)
+    traces = []
+    if file.runs is None:
+        for group in file.groups:
+            records = np.array([sweep.index for sweep in group.sweeps])
+            samples = calibrate(file.digital(signal, records), signal, factor)
+            times = [sweep.stimulus_ms for sweep in group.sweeps]
+            stimulus_ms = None if None in times else np.array(times, np.float64)
+            traces.append((group, _make_trace(group, group.sweeps, samples, stimulus_ms, rate_hz, shared)))
+        return traces
+    whole = _read_whole(file, signal, factor)
+    if not file.groups:
+        group = Group("", [], file.common)
+        for run in file.runs:
+            part = whole[np.newaxis, run.first * signal.samples : (run.first + run.records) * signal.samples]
+            traces.append((group, _make_trace(group, [], part, None, rate_hz, shared)))
+        return traces
+    cuts = sweeping.cut(file.groups, file.runs, signal.samples, rate_hz, file.faults, signal.label)
+    for group, one in zip(file.groups, cuts, strict=True):
+        if one.sweeps:
+            samples = whole[one.starts[:, np.newaxis] + np.arange(one.length)]
+            traces.append((group, _make_trace(group, one.sweeps, samples, one.stimulus_ms, rate_hz, shared)))
+    return traces
+
+
+def calibrate(digital: NDArray[Any], signal: Signal, factor: float) -> SampleArray:
+    """Return stored numbers as microvolts, float32.
+
+    ``physical = minimum + (digital - digital minimum) * (physical range) / (digital range)``, in float64; ``factor`` is
+    what one physical unit is in microvolts.
+    """
+    value = np.subtract(digital, signal.digital_min, dtype=np.float64)
+    value *= (signal.physical_max - signal.physical_min) * factor / (signal.digital_max - signal.digital_min)
+    value += signal.physical_min * factor
+    return value.astype(np.float32)
+
+
+def _read_whole(file: _File, signal: Signal, factor: float) -> SampleArray:
+    """Return a channel from end to end, converted block by block to keep the memory needed small."""
+    samples = np.empty((file.records, signal.samples), np.float32)
+    step = max(1, _BLOCK_SAMPLES // signal.samples)
+    for first in range(0, file.records, step):
+        block = slice(first, first + step)
+        samples[block] = calibrate(file.digital(signal, block), signal, factor)
+    return samples.ravel()
+
+
+def _shared_fields(file: _File, signal: Signal, unit: str) -> tuple[dict[str, Any], dict[str, Origin]]:
+    filters = parse_filters(signal.prefilter)
+    unit_origin = _FILE if signal.unit else Origin.SIDECAR
+    fields = {
+        "filters": filters,
+        "channel": signal.label,
+        "calibration": Calibration(
+            unit=unit, digital_min=signal.digital_min, digital_max=signal.digital_max,
+            physical_min=signal.physical_min, physical_max=signal.physical_max,
+        ),
+    }  # fmt: skip
+    origins = {"samples_uv": unit_origin, "sampling_rate_hz": _FILE, "calibration": unit_origin, "channel": _FILE}
+    if not (filters.low_cut_hz is filters.high_cut_hz is filters.notch_hz is None):
+        origins["filters"] = _FILE
+    return fields, origins
+
+
+def _make_trace(
+    group: Group, sweeps: Sequence[Sweep], samples: SampleArray, stimulus_ms: FloatArray | None, rate_hz: float,
+    shared: tuple[dict[str, Any], dict[str, Origin]],
+) -> Trace:  # fmt: skip
+    fields, origins = shared
+    said = group.said
+    origins = dict(origins)
+    intensity_ma = _per_sweep([sweep.said.intensity_ma for sweep in sweeps])
+    intensity_v = _per_sweep([sweep.said.intensity_v for sweep in sweeps])
+    stated = (
+        ("stimulus_ms", stimulus_ms), ("stimulation_site", said.site), ("distance_mm", said.distance_mm),
+        ("intensity_ma", intensity_ma), ("intensity_v", intensity_v), ("stimulus_duration_ms", said.duration_ms),
+        ("averaged_count", said.averaged_count), ("reported", said.reported or None),
+    )  # fmt: skip
+    for name, value in stated:
+        if value is not None:
+            origins[name] = _FILE
+    return Trace(
+        samples_uv=samples, sampling_rate_hz=rate_hz, stimulus_ms=stimulus_ms, stimulation_site=said.site,
+        distance_mm=said.distance_mm, averaged_count=said.averaged_count, reported=said.reported, notes=said.notes,
+        stimulus=Stimulus(intensity_ma=intensity_ma, intensity_v=intensity_v, duration_ms=said.duration_ms,
+                          label=group.label),
+        provenance=Provenance(origins), **fields,
+    )  # fmt: skip
+
+
+def _per_sweep(values: list[float | None]) -> FloatArray | None:
+    """Return one value for each sweep, NaN where none is stated; ``None`` where none is stated at all."""
+    if all(value is None for value in values):
+        return None
+    array = np.array([np.nan if value is None else value for value in values])
+    array.flags.writeable = False
+    return array
+
+
+def _make_study(file: _File, signal: Signal, members: list[tuple[Group, Trace]], *, n_channels: int) -> Study:
+    said = [group.said for group, _ in members]
+    if file.common not in said:
+        said.append(file.common)
+    label = read_label(signal.label)
+    text, is_structured = study_words_of(file.header)
+    words = read_study_words(text, is_structured=is_structured)
+    traces = tuple([trace for _, trace in members])
+    if n_channels > 1:
+        traces = tuple([_without_unassigned(trace, group, label.site, file.faults) for group, trace in members])
+    place = next((one.recording for one in said if one.recording), None) if n_channels == 1 else None
+    place_side, place = split_side(place) if place else (None, label.site)
+    side = _agreed_side(file, signal, said, (words.side, label.words.side, place_side))
+    _check_distances(traces, members, file.faults)
+    temperature_c = _agreed(said, "temperature_c", file.faults)
+    fields: dict[str, Any] = {
+        "nerve": _agreed_word(_agreed(said, "nerve", file.faults), words.nerve, label.words.nerve),
+        "technique": _technique(_agreed(said, "technique", file.faults), words, label.words),
+        "side": side,
+        "recording_site": place or None,
+        "skin_temperature_c": temperature_c,
+        "temperature_site": _agreed(said, "temperature_site", file.faults) if temperature_c is not None else None,
+    }
+    origins = {name: _FILE for name, value in fields.items() if value is not None}
+    return Study(traces=traces, provenance=Provenance(origins), **fields)
+
+
+def _without_unassigned(trace: Trace, group: Group, site: str | None, faults: Faults) -> Trace:
+    """Take back from a trace what belongs to one recording channel when the file does not say to which."""
+    said = group.said
+    if said.recording and site and split_side(said.recording)[1].casefold().startswith(site.casefold()):
+        return trace
+    if trace.distance_mm is None and not trace.reported:
+        return trace
+    if trace.distance_mm is not None and not said.recording:
+        problem = (group.sweeps[0].place, "distance", "the name of the recording channel it belongs to",
+                   f"{trace.distance_mm:g} mm in a file with several", "it was not used; a sidecar can state it")  # fmt: skip
+        if all((known.place, known.field) != problem[:2] for known in faults.noted):
+            faults.note(*problem)
+    origins = {name: origin for name, origin in trace.provenance.items() if name not in {"distance_mm", "reported"}}
+    return replace(trace, distance_mm=None, reported=(), provenance=Provenance(origins))
+
+
+def _agreed_side(
+    file: _File, signal: Signal, said: list[Statement], others: tuple[Side | None, Side | None, Side | None]
+) -> Side | None:
+    sources = zip(("the recording field", "the label", "the recording site"), others, strict=True)
+    stated = [(where, side) for where, side in sources if side is not None]
+    stated += [(f"annotation {quoted(one.stimulus or 'EDF_XMLnote')}", one.side) for one in said if one.side is not None]
+    for where, side in stated[1:]:
+        if side is not stated[0][1]:
+            file.faults.add(f"signal {signal.number} ({signal.label})", "side", f"{stated[0][1]}, as in {stated[0][0]}",
+                            f"{side}, in {where}", "the file contradicts itself")  # fmt: skip
+            break
+    return stated[0][1] if stated else None
+
+
+def _agreed(said: list[Statement], name: str, faults: Faults) -> Any:
+    values = list(dict.fromkeys([value for one in said if (value := getattr(one, name)) is not None]))
+    if len(values) > 1:
+        faults.note("annotations", name, "one value for the study", ", ".join(map(str, values[:5])), "the first was used")
+    return values[0] if values else None
+
+
+def _agreed_word(stated: str | None, *words: str | None) -> str | None:
+    if stated:
+        return stated.lower()
+    found = {word for word in words if word is not None}
+    return found.pop() if len(found) == 1 else None
+
+
+def _technique(stated: str | None, *words: StudyWords) -> Technique | None:
+    found = {technique_of(stated)} if stated else {one.technique for one in words if one.technique is not None}
+    return found.pop() if len(found) == 1 else None
+
+
+def _check_distances(traces: Sequence[Trace], members: list[tuple[Group, Trace]], faults: Faults) -> None:
+    known: dict[str, tuple[float, str]] = {}
+    for trace, (group, _) in zip(traces, members, strict=True):
+        site, distance, place = trace.stimulation_site, trace.distance_mm, group.sweeps[0].place if group.sweeps else ""
+        if site is None or distance is None:
+            continue
+        before, where = known.setdefault(site, (distance, place))
+        if before != distance:
+            faults.add(place, "distance", f"{before:g} mm, as for the same site ({site}) at {where}", f"{distance:g} mm",
+                       "the file contradicts itself")  # fmt: skip

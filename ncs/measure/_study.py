@@ -1,0 +1,232 @@
+"""What all techniques share: a study with its marks, and how a mark becomes a measurement or a reason."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from ncs.detect.marks import Flag, Marks, Outcome
+from ncs.model import Origin, Segment, Study, Trace
+from ncs.quantities import quantity
+from ncs.results import Measurement, Reason
+
+__all__ = ["MarkedTrace", "SitePair", "StudyPart", "Value", "distal_to_proximal", "ratio", "site_pairs", "velocity"]
+
+_REASONS = {
+    Outcome.NO_RESPONSE: Reason.NO_RESPONSE,
+    Outcome.CLIPPED: Reason.CLIPPED,
+    Outcome.AT_WINDOW_EDGE: Reason.AT_WINDOW_EDGE,
+    Outcome.TOO_NOISY: Reason.TOO_NOISY,
+    Outcome.INVALID_INPUT: Reason.INVALID_SAMPLES,
+}
+_FLAG_NAMES = {
+    Flag.INITIAL_POSITIVITY: "initial_positivity",
+    Flag.MULTIPLE_PEAKS: "multiple_peaks",
+    Flag.ARTEFACT_TAIL: "artefact_tail",
+    Flag.NO_BASELINE_BEFORE_STIMULUS: "no_baseline_before_stimulus",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Value:
+    """A number with its standard deviation, or the reason why there is none."""
+
+    value: float | None
+    sd: float | None = None
+    reason: Reason | None = None
+
+    @classmethod
+    def missing(cls, reason: Reason) -> Value:
+        """Return an absent value."""
+        return cls(value=None, reason=reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkedTrace:
+    """One trace with the marks (length one) that are measured, or ``None`` and the reason why it was not marked."""
+
+    trace: Trace
+    marks: Marks | None
+    how: str = ""
+    reason: Reason | None = None
+
+    def value(self, field_name: str, sd_name: str = "", *, absent: Reason = Reason.NO_RETURN) -> Value:
+        """Return one mark; ``absent`` is the reason given when a found response lacks just this mark."""
+        if self.marks is None:
+            return Value.missing(self.reason or Reason.NO_STIMULUS_TIME)
+        outcome = Outcome(int(self.marks.outcome[0]))
+        number = float(getattr(self.marks, field_name)[0])
+        if math.isnan(number):
+            return Value.missing(_REASONS.get(outcome, absent))
+        sd = float(getattr(self.marks, sd_name)[0]) if sd_name else math.nan
+        return Value(value=number, sd=None if math.isnan(sd) else sd)
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Names of the flags of the measured marks."""
+        if self.marks is None:
+            return ()
+        bits = Flag(int(self.marks.flags[0]))
+        return tuple(name for flag, name in _FLAG_NAMES.items() if flag in bits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyPart:
+    """A study on its way to measurements; ``row`` makes a measurement that carries the study's facts."""
+
+    study: Study
+    study_index: int
+    marked: tuple[MarkedTrace, ...]
+    method: str
+    rows: list[Measurement] = field(default_factory=list)
+
+    def add(
+        self,
+        name: str,
+        value: Value,
+        *,
+        at: MarkedTrace | None = None,
+        segment: str | None = None,
+        distance_mm: float | None = None,
+        note: str = "",
+    ) -> None:
+        """Append one measurement."""
+        study = self.study
+        how = "; ".join(part for part in (self.method, at.how if at is not None else "", note) if part)
+        self.rows.append(
+            Measurement(
+                quantity=name,
+                value=value.value,
+                sd=value.sd,
+                unit=quantity(name).unit,
+                reason=value.reason,
+                method=how,
+                nerve=study.nerve,
+                side=study.side,
+                technique=study.technique,
+                recording_site=study.recording_site,
+                site=at.trace.stimulation_site if at is not None else None,
+                segment=segment,
+                distance_mm=distance_mm if at is None else at.trace.distance_mm,
+                skin_temperature_c=study.skin_temperature_c,
+                flags=at.flags if at is not None else (),
+                study_index=self.study_index,
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SitePair:
+    """Two stimulation sites of a study and the distance between them, or the reason why it is not known."""
+
+    distal: MarkedTrace
+    proximal: MarkedTrace
+    distance_mm: float | None
+    reason: Reason | None
+    how: str
+
+    @property
+    def name(self) -> str:
+        """Name of the segment, distal site first."""
+        return f"{self.distal.trace.stimulation_site or '?'}-{self.proximal.trace.stimulation_site or '?'}"
+
+
+def distal_to_proximal(study: Study, marked: Sequence[MarkedTrace]) -> tuple[tuple[MarkedTrace, ...], bool]:
+    """Return the traces from distal to proximal, and whether that order is known.
+
+    Distances order the sites; without them the order of the protocol or of directly measured segments holds, in
+    which ``ncs.io`` has put the traces already.
+    """
+    distances = [m.trace.distance_mm for m in marked]
+    if all(d is not None for d in distances):
+        return tuple(sorted(marked, key=lambda m: m.trace.distance_mm or 0.0)), True
+    known = len(marked) == 1 or bool(study.segments) or study.provenance["site_order"] is not Origin.UNSET
+    return tuple(marked), known
+
+
+def site_pairs(study: Study, ordered: Sequence[MarkedTrace]) -> tuple[SitePair, ...]:
+    """Return neighbouring pairs of sites, then every other pair whose distance was measured directly."""
+    stated = {(s.distal_site, s.proximal_site): s for s in study.segments}
+    by_site = {m.trace.stimulation_site: m for m in ordered}
+    pairs = [_oriented(stated, near, far) for near, far in pairwise(ordered)]
+    seen = {(d.trace.stimulation_site, p.trace.stimulation_site) for d, p in pairs}
+    pairs += [(by_site[d], by_site[p]) for d, p in stated if (d, p) not in seen and d in by_site and p in by_site]
+    return tuple(_site_pair(stated, distal, proximal) for distal, proximal in pairs)
+
+
+def _oriented(
+    stated: Mapping[tuple[str, str], Segment], near: MarkedTrace, far: MarkedTrace
+) -> tuple[MarkedTrace, MarkedTrace]:
+    swapped = (far.trace.stimulation_site or "", near.trace.stimulation_site or "") in stated
+    return (far, near) if swapped else (near, far)
+
+
+def _site_pair(stated: Mapping[tuple[str, str], Segment], distal: MarkedTrace, proximal: MarkedTrace) -> SitePair:
+    direct = stated.get((distal.trace.stimulation_site or "", proximal.trace.stimulation_site or ""))
+    near, far = distal.trace.distance_mm, proximal.trace.distance_mm
+    distance, reason, how = None, None, ""
+    if direct is not None:
+        distance, how = direct.distance_mm, "distance measured between the sites"
+    elif distal.trace.stimulation_site is None or proximal.trace.stimulation_site is None:
+        reason = Reason.NO_SITE
+    elif near is None or far is None:
+        reason = Reason.NO_DISTANCE
+    elif far <= near:
+        reason = Reason.SAME_DISTANCE
+    else:
+        distance, how = far - near, "distance from the two cathode distances"
+    return SitePair(distal=distal, proximal=proximal, distance_mm=distance, reason=reason, how=how)
+
+
+def ratio(proximal: Value, distal: Value) -> Value:
+    r"""Return proximal over distal; its standard deviation from the relative ones of the two.
+
+    Examples
+    --------
+    >>> ratio(Value(value=3000.0), Value(value=6000.0)).value
+    0.5
+    """
+    for part in (distal, proximal):
+        if part.value is None:
+            return part
+    assert proximal.value is not None  # the loop above has returned otherwise
+    assert distal.value is not None
+    quotient = proximal.value / distal.value
+    if proximal.sd is None or distal.sd is None:
+        return Value(value=quotient)
+    relative = math.hypot(proximal.sd / proximal.value, distal.sd / distal.value)
+    return Value(value=quotient, sd=abs(quotient) * relative)
+
+
+def velocity(
+    distance_mm: float | None, near: Value, far: Value, *, distance_sd_mm: float | None, reason: Reason | None = None
+) -> Value:
+    r"""Return the velocity over a distance between two latencies.
+
+    .. math:: v = d / (t_{far} - t_{near}), \quad
+        \sigma_v = v \sqrt{(\sigma_{near}^2 + \sigma_{far}^2) / (t_{far} - t_{near})^2 + \sigma_d^2 / d^2}
+
+    Millimetres over milliseconds are metres per second.
+
+    Examples
+    --------
+    >>> velocity(220.0, Value(value=3.8), Value(value=7.8), distance_sd_mm=None).value
+    55.0
+    """
+    for latency in (near, far):
+        if latency.value is None:
+            return latency
+    if distance_mm is None:
+        return Value.missing(reason or Reason.NO_DISTANCE)
+    assert near.value is not None  # the loop above has returned otherwise
+    assert far.value is not None
+    delay = far.value - near.value
+    if delay <= 0:
+        return Value.missing(Reason.LATENCY_ORDER)
+    speed = distance_mm / delay
+    if near.sd is None or far.sd is None:
+        return Value(value=speed)
+    relative = (near.sd**2 + far.sd**2) / delay**2 + ((distance_sd_mm or 0.0) / distance_mm) ** 2
+    return Value(value=speed, sd=speed * math.sqrt(relative))

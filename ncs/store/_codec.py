@@ -1,0 +1,152 @@
+"""Values to columns and back: samples to compressed bytes, floats to JSON. Exact in both directions, NaN included.
+
+A new way of packing samples is a new name in ``decode_samples``; old names stay readable for ever.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import struct
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ncs.errors import StoreError
+from ncs.io._units import voltage_factor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from numpy.typing import NDArray
+
+    from ncs.model import Calibration, SampleArray
+
+__all__ = ["decode_samples", "dumps", "encode_samples", "floats_from_json", "floats_to_json", "sample_digest"]
+
+_PLAIN = "f4"
+_ZLIB = "f4-zlib"
+_CODES = "i2-delta-zlib"
+_HEADER = struct.Struct("<qddd")
+_INT16 = np.iinfo(np.int16)
+
+
+def sample_digest(samples: SampleArray) -> str:
+    """Return the SHA-256 (hex) of the samples' little-endian float32 bytes."""
+    return hashlib.sha256(samples.astype("<f4", copy=False).tobytes()).hexdigest()
+
+
+def encode_samples(samples: SampleArray, calibration: Calibration | None = None) -> tuple[str, bytes]:
+    """Pack samples without loss.
+
+    Samples that are exactly what a 16-bit converter with this calibration gives are stored as its codes; that is tried,
+    decoded and compared bit for bit, never assumed.
+
+    Returns
+    -------
+    tuple
+        Name of the encoding, and the bytes.
+    """
+    packed = _encode_codes(samples, calibration) if calibration is not None else None
+    if packed is not None:
+        return _CODES, packed
+    raw = samples.astype("<f4", copy=False).tobytes()
+    squeezed = zlib.compress(raw, 1)
+    return (_ZLIB, squeezed) if len(squeezed) < len(raw) else (_PLAIN, raw)
+
+
+def decode_samples(encoding: str, data: bytes, shape: tuple[int, int]) -> SampleArray:
+    """Unpack samples.
+
+    Raises
+    ------
+    StoreError
+        When the encoding is not known, or the bytes do not hold ``shape`` samples.
+    """
+    try:
+        unpack = _DECODERS[encoding]
+    except KeyError:
+        known = ", ".join(sorted(_DECODERS))
+        raise StoreError(f"waveforms: encoding: expected one of {known}, found {encoding!r}") from None
+    try:
+        return unpack(data).reshape(shape)
+    except (zlib.error, struct.error, ValueError) as error:
+        raise StoreError(f"waveforms: data: expected {shape} samples as {encoding}, found damage: {error}") from error
+
+
+def _encode_codes(samples: SampleArray, calibration: Calibration) -> bytes | None:
+    low, high = calibration.digital_min, calibration.digital_max
+    bottom, top = calibration.physical_min, calibration.physical_max
+    factor = voltage_factor(calibration.unit)
+    if low is None or high is None or bottom is None or top is None or factor is None or low == high or bottom == top:
+        return None
+    gain = (top - bottom) / (high - low)
+    with np.errstate(invalid="ignore", over="ignore"):
+        codes = np.rint((samples.ravel() / np.float64(factor) - bottom) / gain + low)
+        if not (codes.size and codes.min() >= _INT16.min and codes.max() <= _INT16.max):  # false for NaN as well
+            return None
+    whole = codes.astype("<i2")
+    if not np.array_equal(_from_codes(whole, low, gain, bottom, factor).view("<u4"), samples.ravel().view("<u4")):
+        return None
+    delta = whole.copy()
+    delta[1:] -= whole[:-1]
+    planes = delta.view(np.uint8).reshape(-1, 2).T.tobytes()
+    return _HEADER.pack(low, gain, bottom, factor) + zlib.compress(planes, 1)
+
+
+def _from_codes(codes: NDArray[np.int16], low: int, gain: float, bottom: float, factor: float) -> SampleArray:
+    return (((codes.astype(np.float64) - low) * gain + bottom) * factor).astype("<f4")
+
+
+def _decode_codes(data: bytes) -> SampleArray:
+    low, gain, bottom, factor = _HEADER.unpack_from(data)
+    planes = np.frombuffer(zlib.decompress(data[_HEADER.size :]), np.uint8)
+    delta = np.ascontiguousarray(planes.reshape(2, -1).T).view("<i2").ravel()
+    return _from_codes(np.cumsum(delta, dtype=np.int16), low, gain, bottom, factor)
+
+
+def _decode_plain(data: bytes) -> SampleArray:
+    return np.frombuffer(data, "<f4").astype(np.float32)
+
+
+def _decode_zlib(data: bytes) -> SampleArray:
+    return _decode_plain(zlib.decompress(data))
+
+
+_DECODERS: dict[str, Callable[[bytes], SampleArray]] = {
+    _PLAIN: _decode_plain,
+    _ZLIB: _decode_zlib,
+    _CODES: _decode_codes,
+}
+
+
+def floats_to_json(values: Iterable[float]) -> list[float | str]:
+    """Return floats as JSON can hold them: NaN and the infinities become their names."""
+    return [value if math.isfinite(value) else repr(value) for value in map(float, values)]
+
+
+def floats_from_json(values: Iterable[float | str]) -> list[float]:
+    """Undo ``floats_to_json``."""
+    return [float(value) for value in values]
+
+
+def dumps(value: Any) -> str:
+    """Return JSON text that every database accepts; numpy numbers and non-finite floats included."""
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError):
+        return json.dumps(_plain(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset | np.ndarray):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else repr(value)
+    return value if value is None or isinstance(value, str | int | bool) else str(value)

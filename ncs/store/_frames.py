@@ -1,0 +1,263 @@
+"""The way out to tables: selections of stored rows as pandas data frames. Columns are part of the interface."""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from ncs._frame import COLUMNS
+from ncs.errors import InvalidInputError, Problem
+from ncs.quantities import QUANTITIES
+from ncs.store import _schema as s
+from ncs.store._rows import MEASURED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import pandas as pd
+
+__all__ = ["as_date", "covariates", "failures", "marks", "measurements", "visits"]
+
+_FLOATS = {"value", "sd", "distance_mm", "skin_temperature_c", "number", *s.MARK_COLUMNS}
+_MOMENTS = {"analysed_utc", "failed_utc", "resolved_utc", "created_utc"}
+_COUNTS = {"files", "measurements", "run", "study_index", "trace_index", "outcome_code"}
+
+
+def as_date(value: dt.date | str, name: str = "date") -> dt.date:
+    """Return a date given as one or as ``YYYY-MM-DD``.
+
+    Raises
+    ------
+    InvalidInputError
+        When the text is no such date.
+    """
+    if isinstance(value, dt.datetime):
+        return value.date()
+    if isinstance(value, dt.date):
+        return value
+    try:
+        return dt.date.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise InvalidInputError(f"{name}: expected a date as YYYY-MM-DD, found {value!r}") from None
+
+
+def measurements(connection: sa.Connection, *, quantity: Any = None, segment: Any = None, **where: Any) -> pd.DataFrame:
+    """Return measurements, columns ``ncs._frame.COLUMNS`` and ``run``."""
+    m = s.measurements.c
+    query = sa.select(
+        *(m[name] for name in COLUMNS if name in m),
+        *_origin_columns(),
+        m.run_id.label("run"),
+    ).select_from(_with_origin(s.measurements))
+    for name in _several(quantity):
+        _check_quantity(name)
+    conditions = [*_visit_conditions(where), *_equal(m.quantity, quantity), *_equal(m.segment, segment)]
+    conditions += (
+        _equal(m.nerve, where.get("nerve")) + _equal(m.side, where.get("side")) + _equal(m.site, where.get("site"))
+    )
+    query = query.where(*conditions).order_by(s.subjects.c.code, s.visits.c.date, m.run_id, m.position)
+    return _frame(connection, query, (*COLUMNS, "run"))
+
+
+def marks(connection: sa.Connection, **where: Any) -> pd.DataFrame:
+    """Return marks: one row per sweep and one per trace (``kind`` ``"measured"``) that the measurements rest on."""
+    from ncs.detect.marks import Flag, Outcome
+
+    k, study, trace = s.marks.c, s.studies.c, s.traces.c
+    names = ("nerve", "side", "technique", "recording_site")
+    same_study = (study.run_id == k.run_id) & (study.study_index == k.study_index)
+    same_trace = (
+        (trace.run_id == k.run_id) & (trace.study_index == k.study_index) & (trace.trace_index == k.trace_index)
+    )
+    query = (
+        sa.select(
+            *_origin_columns(),
+            *(study[name] for name in names),
+            trace.stimulation_site.label("site"),
+            *(k[name] for name in ("study_index", "trace_index", "sweep", *s.MARK_COLUMNS)),
+            k.outcome.label("outcome_code"),
+            k.flags.label("flag_bits"),
+            k.run_id.label("run"),
+        )
+        .select_from(_with_origin(s.marks).join(s.studies, same_study).join(s.traces, same_trace))
+        .where(*_visit_conditions(where))
+        .where(*_equal(study.nerve, where.get("nerve")), *_equal(study.side, where.get("side")))
+        .where(*_equal(trace.stimulation_site, where.get("site")))
+        .order_by(s.subjects.c.code, s.visits.c.date, *s.marks.primary_key.columns)
+    )
+    columns = ("subject", "date", *names, "site", "kind", "sweep", *s.MARK_COLUMNS, *_MARKS_END)
+    frame = _frame(connection, query, ("outcome_code", "flag_bits", *columns))
+    frame["kind"] = ["measured" if sweep == MEASURED else "sweep" for sweep in frame["sweep"]]
+    frame["sweep"] = frame["sweep"].where(frame["sweep"] != MEASURED).astype("Int64")
+    frame["outcome"] = [Outcome(code).name.lower() for code in frame["outcome_code"]]
+    frame["flags"] = [";".join((flag.name or "").lower() for flag in Flag(bits)) for bits in frame["flag_bits"]]
+    return frame[list(columns)]
+
+
+_MARKS_END = ("outcome", "flags", "source", "sha256", "version", "run", "study_index", "trace_index")
+
+
+def visits(connection: sa.Connection, **where: Any) -> pd.DataFrame:
+    """Return one row per visit."""
+    v, r = s.visits.c, s.runs.c
+    current = (r.visit_id == v.id) & r.current.is_(sa.true())
+    query = (
+        sa.select(v.id, s.subjects.c.code.label("subject"), v.date, r.id.label("run"), r.sex, r.version, r.created_utc)
+        .select_from(s.visits.join(s.subjects).outerjoin(s.runs, current))
+        .where(*_visit_conditions({**where, "run": None, "all_runs": True}))
+        .order_by(s.subjects.c.code, v.date, r.id)
+    )
+    nerves, files, counts = _nerves(connection), _counts(connection, s.run_sources), _counts(connection, s.measurements)
+    rows: dict[int, dict[str, Any]] = {}
+    parts: dict[int, list[Any]] = defaultdict(list)
+    for row in connection.execute(query):
+        rows.setdefault(row.id, {"subject": row.subject, "date": row.date})
+        if row.run is not None:
+            parts[row.id].append(row)
+    for visit, cells in rows.items():
+        found = parts[visit]
+        sexes = {row.sex for row in found if row.sex is not None}
+        cells["sex"] = sexes.pop() if len(sexes) == 1 else None
+        cells["files"] = sum(files.get(row.run, 0) for row in found)
+        cells["nerves"] = ", ".join(sorted({nerve for row in found for nerve in nerves.get(row.run, ())}))
+        cells["measurements"] = sum(counts.get(row.run, 0) for row in found)
+        cells["version"] = ", ".join(sorted({row.version for row in found}))
+        cells["analysed_utc"] = max((row.created_utc for row in found), default=None)
+    columns = ("subject", "date", "sex", "files", "nerves", "measurements", "version", "analysed_utc")
+    return _table(columns, rows.values())
+
+
+def covariates(connection: sa.Connection, **where: Any) -> pd.DataFrame:
+    """Return the covariates in force: per visit and name the one stated last."""
+    c = s.covariates.c
+    in_force = c.run_id.is_(None) | s.runs.c.current.is_(sa.true())
+    query = (
+        sa.select(s.subjects.c.code.label("subject"), s.visits.c.date, *(c[name] for name in _COVARIATE))
+        .select_from(s.covariates.join(s.visits, s.visits.c.id == c.visit_id).join(s.subjects).outerjoin(s.runs, s.runs.c.id == c.run_id))
+        .where(in_force, *_visit_conditions({**where, "all_runs": True}))
+        .order_by(s.subjects.c.code, s.visits.c.date, c.name, c.id)
+    )
+    last = {(row.subject, row.date, row.name): row for row in connection.execute(query).mappings()}
+    return _table(("subject", "date", *_COVARIATE), map(dict, last.values()))
+
+
+_COVARIATE = ("name", "number", "text", "source", "created_utc")
+
+
+def failures(connection: sa.Connection, *, include_resolved: bool) -> pd.DataFrame:
+    """Return the files that failed; ``problems`` holds a tuple of ``Problem`` in every row."""
+    f = s.failures.c
+    query = sa.select(s.failures).order_by(f.path, f.id)
+    if not include_resolved:
+        query = query.where(f.resolved_utc.is_(None))
+    columns = ("path", "sha256", "error", "message", "problems", "version", "failed_utc", "resolved_utc")
+    frame = _frame(connection, query, columns)
+    # Set from a list of tuples, which pandas would otherwise try to spread over columns.
+    found = [tuple(Problem(**problem) for problem in problems or ()) for problems in frame["problems"]]
+    frame["problems"] = _objects(found)
+    return frame
+
+
+def _objects(values: Sequence[Any]) -> Any:
+    import numpy as np
+
+    array = np.empty(len(values), dtype=object)
+    for index, value in enumerate(values):
+        array[index] = value
+    return array
+
+
+def _origin_columns() -> list[Any]:
+    return [
+        s.subjects.c.code.label("subject"),
+        s.visits.c.date,
+        s.run_sources.c.name.label("source"),
+        s.source_files.c.sha256,
+        s.runs.c.version,
+    ]
+
+
+def _with_origin(table: sa.Table) -> Any:
+    """Join a table of a run's rows to its visit, its subject and its (first) file."""
+    x = s.run_sources.c
+    return (
+        table.join(s.runs, s.runs.c.id == table.c.run_id)
+        .join(s.visits, s.visits.c.id == s.runs.c.visit_id)
+        .join(s.subjects, s.subjects.c.id == s.visits.c.subject_id)
+        .outerjoin(s.run_sources, (x.run_id == s.runs.c.id) & (x.position == 0))
+        .outerjoin(s.source_files, s.source_files.c.id == x.source_id)
+    )
+
+
+def _visit_conditions(where: dict[str, Any]) -> list[Any]:
+    conditions = _equal(s.subjects.c.code, where.get("subject"))
+    conditions += _equal(s.visits.c.date, [as_date(value) for value in _several(where.get("date"))] or None)
+    if where.get("since") is not None:
+        conditions.append(s.visits.c.date >= as_date(where["since"], "since"))
+    if where.get("until") is not None:
+        conditions.append(s.visits.c.date <= as_date(where["until"], "until"))
+    if where.get("run") is not None:
+        conditions += _equal(s.runs.c.id, where["run"])
+    elif not where.get("all_runs"):
+        conditions.append(s.runs.c.current.is_(sa.true()))
+    return conditions
+
+
+def _several(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return [value] if isinstance(value, str | int | dt.date) else list(value)
+
+
+def _equal(column: Any, value: Any) -> list[Any]:
+    if value is None:
+        return []
+    values = _several(value)
+    return [column == values[0] if len(values) == 1 else column.in_(values)]
+
+
+def _check_quantity(name: str) -> None:
+    if name not in QUANTITIES:
+        close = difflib.get_close_matches(name, QUANTITIES, n=1, cutoff=0.4)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise InvalidInputError(f"quantity: expected a name in ncs.quantities.QUANTITIES, found {name!r}.{hint}")
+
+
+def _nerves(connection: sa.Connection) -> dict[int, set[str]]:
+    t = s.studies.c
+    found: dict[int, set[str]] = defaultdict(set)
+    query = sa.select(t.run_id, t.nerve).join(s.runs, s.runs.c.id == t.run_id)
+    for run, nerve in connection.execute(query.where(s.runs.c.current.is_(sa.true()), t.nerve.is_not(None)).distinct()):
+        found[run].add(nerve)
+    return found
+
+
+def _counts(connection: sa.Connection, table: sa.Table) -> dict[int, int]:
+    query = sa.select(table.c.run_id, sa.func.count()).group_by(table.c.run_id)
+    return {run: count for run, count in connection.execute(query)}  # noqa: C416 - rows are not pairs to mypy
+
+
+def _frame(connection: sa.Connection, query: Any, columns: tuple[str, ...]) -> pd.DataFrame:
+    return _table(columns, map(dict, connection.execute(query).mappings()))
+
+
+def _table(columns: tuple[str, ...], rows: Iterable[dict[Any, Any]]) -> pd.DataFrame:
+    import pandas as pd
+
+    rows = list(rows)
+    cells = {name: [row.get(name) for row in rows] for name in columns}
+    if "date" in cells:
+        cells["date"] = [row["date"].isoformat() for row in rows]
+    frame = pd.DataFrame(cells, columns=list(columns))
+    for name in columns:
+        if name in _FLOATS:
+            frame[name] = frame[name].astype("float64")
+        elif name in _COUNTS:
+            frame[name] = frame[name].astype("int64")
+        elif name in _MOMENTS:
+            frame[name] = pd.to_datetime(frame[name], utc=True)
+    return frame

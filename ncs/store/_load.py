@@ -1,0 +1,336 @@
+"""The way out to nouns: stored rows back to the visits and results they were."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import groupby
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from ncs.errors import Problem, StoreError
+from ncs.model import (
+    Calibration,
+    Filters,
+    Origin,
+    Provenance,
+    ReportedValue,
+    Segment,
+    Side,
+    SourceFile,
+    Stimulus,
+    Study,
+    Subject,
+    Technique,
+    Trace,
+    Visit,
+)
+from ncs.results import Measurement, Reason, TraceMarks, VisitResult
+from ncs.store import _schema as s
+from ncs.store._codec import decode_samples, floats_from_json, sample_digest
+from ncs.store._rows import MEASURED
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from ncs.detect.marks import Marks
+
+__all__ = ["current_runs", "joined", "load_results", "load_visits"]
+
+_STUDY = attrgetter("run_id", "study_index")
+
+
+def current_runs(connection: sa.Connection, subject: str, date: dt.date) -> list[int]:
+    """Return the current runs of a visit, in the order of their files' names.
+
+    Raises
+    ------
+    StoreError
+        When the store has no such visit, or the visit has no recording.
+    """
+    visit = connection.execute(
+        sa.select(s.visits.c.id).join(s.subjects).where(s.subjects.c.code == subject, s.visits.c.date == date)
+    ).scalar()
+    if visit is None:
+        raise StoreError(_no_visit(connection, subject, date))
+    first = s.run_sources.c.position == 0
+    runs = connection.execute(
+        sa.select(s.runs.c.id)
+        .outerjoin(s.run_sources, (s.run_sources.c.run_id == s.runs.c.id) & first)
+        .outerjoin(s.source_files, s.source_files.c.id == s.run_sources.c.source_id)
+        .where(s.runs.c.visit_id == visit, s.runs.c.current.is_(sa.true()))
+        .order_by(s.run_sources.c.name, s.source_files.c.sha256, s.runs.c.content_key)
+    ).scalars()
+    found = list(runs)
+    if not found:
+        raise StoreError(f"visit: expected recordings of subject {subject!r} on {date}, found only covariates")
+    return found
+
+
+def _no_visit(connection: sa.Connection, subject: str, date: dt.date) -> str:
+    query = sa.select(s.visits.c.date).join(s.subjects).where(s.subjects.c.code == subject).order_by(s.visits.c.date)
+    dates = [str(found) for found in connection.execute(query).scalars()]
+    found = f"visits on {', '.join(dates)}" if dates else "no visit of that subject"
+    return f"visit: expected one of subject {subject!r} on {date}, found {found}"
+
+
+def load_visits(connection: sa.Connection, run_ids: Sequence[int]) -> list[Visit]:
+    """Return the visit of every run as it was analysed."""
+    return _visits(connection, _run_rows(connection, run_ids))
+
+
+def load_results(connection: sa.Connection, run_ids: Sequence[int]) -> list[VisitResult]:
+    """Return every run as it was saved."""
+    rows = _run_rows(connection, run_ids)
+    marks, measurements = _marks(connection, run_ids), _measurements(connection, run_ids)
+    return [
+        VisitResult(
+            visit=visit,
+            marks=tuple(marks[row.id]),
+            measurements=tuple(measurements[row.id]),
+            parameters=row.parameters,
+            version=row.version,
+            fingerprint=row.fingerprint,
+        )
+        for row, visit in zip(rows, _visits(connection, rows), strict=True)
+    ]
+
+
+def joined(visits: Sequence[Visit]) -> Visit:
+    """Return the parts of one visit as a whole; what they contradict each other in is left out and named."""
+    if len(visits) == 1:
+        return visits[0]
+    problems = [problem for visit in visits for problem in visit.problems]
+    agreed: dict[str, Any] = {}
+    for name in ("sex", "name", "birth_date"):
+        stated = [(_label(visit), getattr(visit.subject, name)) for visit in visits]
+        agreed[name] = _agreed(f"subject.{name}", stated, problems)
+    covariates = {
+        name: _agreed(name, [(_label(visit), visit.covariates.get(name)) for visit in visits], problems)
+        for name in dict.fromkeys(name for visit in visits for name in visit.covariates)
+    }
+    return Visit(
+        subject=Subject(id=visits[0].subject.id, **agreed),
+        date=visits[0].date,
+        studies=tuple(study for visit in visits for study in visit.studies),
+        covariates={name: value for name, value in covariates.items() if value is not None},
+        sources=tuple(source for visit in visits for source in visit.sources),
+        problems=tuple(problems),
+        provenance=Provenance({key: origin for visit in reversed(visits) for key, origin in visit.provenance.items()}),
+    )
+
+
+def _label(visit: Visit) -> str:
+    return ", ".join(source.name for source in visit.sources)
+
+
+def _agreed(field: str, stated: list[tuple[str, Any]], problems: list[Problem]) -> Any:
+    told = [(name, value) for name, value in stated if value is not None]
+    if not told:
+        return None
+    first, rest = told[0], [other for other in told if other[1] != told[0][1]]
+    if not rest:
+        return first[1]
+    hint = "One of the files may belong to another subject or visit; the value is left out."
+    found = f"{rest[0][1]!r} in {rest[0][0]}"
+    problems.append(
+        Problem(file=first[0], place="", field=field, expected=f"{first[1]!r}, as here", found=found, hint=hint)
+    )
+    return None
+
+
+def _run_rows(connection: sa.Connection, run_ids: Sequence[int]) -> list[Any]:
+    rows = connection.execute(
+        sa.select(s.runs, s.subjects.c.code, s.visits.c.date)
+        .join(s.visits, s.visits.c.id == s.runs.c.visit_id)
+        .join(s.subjects, s.subjects.c.id == s.visits.c.subject_id)
+        .where(s.runs.c.id.in_(run_ids))
+    )
+    found = {row.id: row for row in rows}
+    missing = [str(run) for run in run_ids if run not in found]
+    if missing:
+        raise StoreError(f"run: expected a stored run, found none with number {', '.join(missing)}")
+    return [found[run] for run in run_ids]
+
+
+def _visits(connection: sa.Connection, rows: Iterable[Any]) -> list[Visit]:
+    rows = list(rows)
+    ids = [row.id for row in rows]
+    sources, covariates = _sources(connection, ids), _covariates(connection, ids)
+    studies = _studies(connection, ids)
+    return [
+        Visit(
+            subject=Subject(id=row.code, sex=row.sex, name=row.subject_name, birth_date=row.birth_date),
+            date=row.date,
+            studies=tuple(studies[row.id]),
+            covariates=covariates[row.id],
+            sources=tuple(sources[row.id]),
+            problems=tuple(Problem(**problem) for problem in row.problems or ()),
+            provenance=_provenance(row.provenance),
+        )
+        for row in rows
+    ]
+
+
+def _of_runs(connection: sa.Connection, table: sa.Table, run_ids: Sequence[int]) -> Iterable[Any]:
+    order = list(table.primary_key.columns)
+    return connection.execute(sa.select(table).where(table.c.run_id.in_(run_ids)).order_by(*order))
+
+
+def _sources(connection: sa.Connection, run_ids: Sequence[int]) -> dict[int, list[SourceFile]]:
+    found: dict[int, list[SourceFile]] = defaultdict(list)
+    x, f = s.run_sources.c, s.source_files.c
+    query = sa.select(x.run_id, x.name, x.sidecar_sha256, x.protocol_sha256, f.sha256, f.size_bytes, f.format)
+    query = query.join(s.source_files, f.id == x.source_id).where(x.run_id.in_(run_ids)).order_by(x.run_id, x.position)
+    for row in connection.execute(query):
+        found[row.run_id].append(
+            SourceFile(
+                name=row.name,
+                sha256=row.sha256,
+                size_bytes=row.size_bytes,
+                format=row.format,
+                sidecar_sha256=row.sidecar_sha256 or "",
+                protocol_sha256=row.protocol_sha256 or "",
+            )
+        )
+    return found
+
+
+def _covariates(connection: sa.Connection, run_ids: Sequence[int]) -> dict[int, dict[str, float | str]]:
+    found: dict[int, dict[str, float | str]] = defaultdict(dict)
+    for row in _of_runs(connection, s.covariates, run_ids):
+        found[row.run_id][row.name] = row.text if row.text is not None else _or_nan(row.number)
+    return found
+
+
+def _studies(connection: sa.Connection, run_ids: Sequence[int]) -> dict[int, list[Study]]:
+    query = (
+        sa.select(s.traces, s.waveforms.c.encoding, s.waveforms.c.data)
+        .join(s.waveforms, s.waveforms.c.sha256 == s.traces.c.waveform_sha256)
+        .where(s.traces.c.run_id.in_(run_ids))
+        .order_by(*s.traces.primary_key.columns)
+    )
+    traces = {place: tuple(map(_trace, rows)) for place, rows in groupby(connection.execute(query), key=_STUDY)}
+    found: dict[int, list[Study]] = defaultdict(list)
+    for row in _of_runs(connection, s.studies, run_ids):
+        found[row.run_id].append(_study(row, traces.get(_STUDY(row), ())))
+    return found
+
+
+def _study(row: Any, traces: tuple[Trace, ...]) -> Study:
+    return Study(
+        traces=traces,
+        nerve=row.nerve,
+        side=Side(row.side) if row.side is not None else None,
+        technique=Technique(row.technique) if row.technique is not None else None,
+        recording_site=row.recording_site,
+        skin_temperature_c=row.skin_temperature_c,
+        temperature_site=row.temperature_site,
+        segments=tuple(Segment(**{**part, "origin": Origin(part["origin"])}) for part in row.segments or ()),
+        distance_sd_mm=row.distance_sd_mm,
+        provenance=_provenance(row.provenance),
+    )
+
+
+def _trace(row: Any) -> Trace:
+    samples = decode_samples(row.encoding, row.data, (row.n_sweeps, row.n_samples))
+    if sample_digest(samples) != row.waveform_sha256:
+        raise StoreError(
+            f"waveforms: expected samples with SHA-256 {row.waveform_sha256}, found others: restore a copy"
+        )
+    return Trace(
+        samples_uv=samples,
+        sampling_rate_hz=row.sampling_rate_hz,
+        stimulus_ms=_array(row.stimulus_ms),
+        stimulation_site=row.stimulation_site,
+        distance_mm=row.distance_mm,
+        stimulus=Stimulus(
+            intensity_ma=_array(row.intensity_ma),
+            intensity_v=_array(row.intensity_v),
+            duration_ms=row.duration_ms,
+            label=row.stimulus_label,
+        ),
+        filters=Filters(
+            low_cut_hz=row.low_cut_hz, high_cut_hz=row.high_cut_hz, notch_hz=row.notch_hz, text=row.filter_text
+        ),
+        calibration=_calibration(row),
+        averaged_count=row.averaged_count,
+        channel=row.channel,
+        reported=tuple(
+            ReportedValue(kind=value["kind"], value=float(value["value"]), mode=value["mode"])
+            for value in row.reported or ()
+        ),
+        notes=tuple(row.notes or ()),
+        provenance=_provenance(row.provenance),
+    )
+
+
+def _calibration(row: Any) -> Calibration | None:
+    if row.unit is None:
+        return None
+    return Calibration(
+        unit=row.unit,
+        digital_min=row.digital_min,
+        digital_max=row.digital_max,
+        physical_min=row.physical_min,
+        physical_max=row.physical_max,
+    )
+
+
+def _marks(connection: sa.Connection, run_ids: Sequence[int]) -> dict[int, list[TraceMarks]]:
+    found: dict[int, list[TraceMarks]] = defaultdict(list)
+    place = attrgetter("run_id", "study_index", "trace_index")
+    for (run, study, trace), rows in groupby(_of_runs(connection, s.marks, run_ids), key=place):
+        measured, *sweeps = rows  # the measured one is number -1, hence first
+        if measured.sweep != MEASURED:
+            raise StoreError(
+                f"marks: expected the measured marks of run {run}, study {study}, trace {trace}, found none"
+            )
+        found[run].append(
+            TraceMarks(
+                study_index=study,
+                trace_index=trace,
+                sweeps=_mark_arrays(sweeps),
+                measured=_mark_arrays([measured]),
+                measured_sweeps=tuple(measured.averaged_sweeps),
+            )
+        )
+    return found
+
+
+def _mark_arrays(rows: Sequence[Any]) -> Marks:
+    from ncs.detect.marks import Marks
+
+    return Marks(
+        **{name: np.array([_or_nan(getattr(row, name)) for row in rows]) for name in s.MARK_COLUMNS},
+        outcome=np.array([row.outcome for row in rows], np.int8),
+        flags=np.array([row.flags for row in rows], np.int8),
+    )
+
+
+def _measurements(connection: sa.Connection, run_ids: Sequence[int]) -> dict[int, list[Measurement]]:
+    found: dict[int, list[Measurement]] = defaultdict(list)
+    for row in _of_runs(connection, s.measurements, run_ids):
+        fields: Mapping[str, Any] = row._mapping  # noqa: SLF001 - public in spite of its name
+        values = {name: value for name, value in fields.items() if name not in {"run_id", "position"}}
+        values["reason"] = Reason(row.reason) if row.reason is not None else None
+        values["side"] = Side(row.side) if row.side is not None else None
+        values["technique"] = Technique(row.technique) if row.technique is not None else None
+        values["flags"] = tuple(row.flags.split(";")) if row.flags else ()
+        found[row.run_id].append(Measurement(**values))
+    return found
+
+
+def _provenance(origins: Mapping[str, str] | None) -> Provenance:
+    return Provenance({key: Origin(value) for key, value in (origins or {}).items()})
+
+
+def _array(values: list[float | str] | None) -> Any:
+    return None if values is None else np.array(floats_from_json(values))
+
+
+def _or_nan(value: float | None) -> float:
+    return float("nan") if value is None else value

@@ -1,0 +1,382 @@
+"""The store as users see it: thin, one method per thing to do; the work is in the rooms beside it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+import sqlalchemy as sa
+
+from ncs import __version__
+from ncs.errors import InvalidInputError, StoreError
+from ncs.store import _frames, _load
+from ncs.store import _schema as s
+from ncs.store._engine import begin_writing, open_engine, translated
+from ncs.store._rows import identity_problems
+from ncs.store._write import Writer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+    from ncs.model import Visit
+    from ncs.results import VisitResult
+    from ncs.store.failure import Failure
+
+__all__ = ["SaveOutcome", "Store"]
+
+_KEYS_AT_ONCE = 400
+"""Databases limit how many parameters one statement takes."""
+
+Choice = str | Sequence[str] | None
+DateChoice = str | dt.date | Sequence[str | dt.date] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaveOutcome:
+    """What became of a result that was to be saved.
+
+    Parameters
+    ----------
+    run
+        Number of the run in the store.
+    saved
+        False when the same content, analysed the same way, was stored already.
+    superseded
+        Runs that were current until now.
+    """
+
+    run: int
+    saved: bool
+    superseded: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        return "saved" if self.saved else "already stored"
+
+
+class Store:
+    """A database of visits, marks and measurements; make one with ``ncs.open_store``.
+
+    Writing is append-only: a file analysed in another way makes a new run, and the newest run of a file is its current
+    one. Every stored number belongs to a run, and through it to the SHA-256 of its file, the version of ncs, and every
+    parameter. One store may be used by several threads; writers take turns.
+    """
+
+    def __init__(self, url_or_path: str | Path, *, create: bool = True) -> None:
+        self._engine: sa.Engine | None = open_engine(url_or_path, create=create)
+        self.url = self._engine.url.render_as_string()
+        """Address of the database, without a password."""
+        self._lock = threading.RLock()
+        self._connection: sa.Connection | None = None
+        self._cursor: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Store({self.url!r})"
+
+    def close(self) -> None:
+        """Close the database; closing twice does no harm."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+            if self._engine is not None:
+                self._engine.dispose()
+                self._engine = None
+
+    @property
+    def _open_engine(self) -> sa.Engine:
+        if self._engine is None:
+            raise StoreError(f"{self.url}: expected an open store, found a closed one")
+        return self._engine
+
+    @cached_property
+    def _writer(self) -> Writer:
+        return Writer(self._open_engine.dialect)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Group what is saved inside into one commit; an exception undoes all of it. May be nested.
+
+        Raises
+        ------
+        StoreAccessError
+            When the database is locked for longer than half a minute, cannot be written, or is full.
+        """
+        with self._lock:
+            if self._cursor is not None:
+                yield
+                return
+            engine = self._open_engine
+            with translated(engine.url):
+                if self._connection is None:
+                    self._connection = engine.connect()
+                connection = self._connection
+                try:
+                    begin_writing(connection)
+                    self._cursor = connection.connection.cursor()
+                    yield
+                    connection.commit()
+                except BaseException:
+                    connection.rollback()
+                    raise
+                finally:
+                    if self._cursor is not None:
+                        self._cursor.close()
+                    self._cursor = None
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        engine = self._open_engine
+        with translated(engine.url):
+            if self._cursor is not None and self._connection is not None:
+                yield self._connection
+                return
+            with engine.connect() as connection:
+                if engine.dialect.name == "sqlite":
+                    connection.exec_driver_sql("BEGIN")  # one picture for all statements
+                yield connection
+
+    def save(self, result: VisitResult) -> SaveOutcome:
+        """Save a result; saving the same again changes nothing.
+
+        Raises
+        ------
+        StoreError
+            When the visit has no subject or no date.
+        StoreAccessError
+            When the database cannot be written.
+        """
+        return self.save_many([result])[0]
+
+    def save_many(self, results: Iterable[VisitResult]) -> tuple[SaveOutcome, ...]:
+        """Save several results in one transaction: all of them or, on an error, none.
+
+        Returns
+        -------
+        tuple of SaveOutcome
+            One per result, in order.
+
+        Raises
+        ------
+        StoreError
+            When a visit has no subject or no date.
+        StoreAccessError
+            When the database cannot be written.
+        """
+        outcomes = []
+        now = _now()
+        with self.transaction():
+            for result in results:
+                problems = identity_problems(result.visit)
+                if problems:
+                    raise StoreError("\n".join(map(str, problems)))
+                run, saved, superseded = self._writer.save(self._cursor, result, now)
+                outcomes.append(SaveOutcome(run=run, saved=saved, superseded=superseded))
+        return tuple(outcomes)
+
+    def has(self, content_key: str, fingerprint: str) -> bool:
+        """Return whether this content, analysed this way, is stored."""
+        return bool(self.known([(content_key, fingerprint)]))
+
+    def known(self, keys: Iterable[tuple[str, str]], *, subject: str | None = None) -> set[tuple[str, str]]:
+        """Return those of many ``(content_key, fingerprint)`` that are stored, of one subject where one is given."""
+        return {(row.content_key, row.fingerprint) for row in self._runs_of(keys, subject)}
+
+    def make_current(self, keys: Iterable[tuple[str, str]]) -> int:
+        """Let stored runs take the place of other runs of the same content; return how many did."""
+        idle = [row for row in self._runs_of(keys, None) if not row.current]
+        if not idle:
+            return 0
+        with self.transaction():
+            return sum(self._writer.make_current(self._cursor, row.id, row.content_key) for row in idle)
+
+    def _runs_of(self, keys: Iterable[tuple[str, str]], subject: str | None) -> list[Any]:
+        wanted = set(keys)
+        contents = sorted({key for key, _ in wanted})
+        r = s.runs.c
+        query = sa.select(r.id, r.content_key, r.fingerprint, r.current).order_by(r.id)
+        if subject is not None:
+            query = query.join(s.visits).join(s.subjects).where(s.subjects.c.code == subject)
+        found = []
+        with self._reading() as connection:
+            for start in range(0, len(contents), _KEYS_AT_ONCE):
+                some = contents[start : start + _KEYS_AT_ONCE]
+                rows = connection.execute(query.where(r.content_key.in_(some)))
+                found += [row for row in rows if (row.content_key, row.fingerprint) in wanted]
+        return found
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no result is stored."""
+        with self._reading() as connection:
+            return connection.execute(sa.select(s.runs.c.id).limit(1)).first() is None
+
+    def record_failures(self, failures: Iterable[Failure]) -> None:
+        """Record files that could not be analysed; a file that fails again renews its record."""
+        with self.transaction():
+            self._writer.record_failures(self._cursor, failures, __version__, _now())
+
+    def resolve_failures(self, paths: Iterable[str]) -> None:
+        """Mark the failures of these paths as resolved (``save`` does it for the content it saves)."""
+        with self.transaction():
+            self._writer.resolve_paths(self._cursor, paths, _now())
+
+    def add_covariates(
+        self, subject: str, date: dt.date | str, values: Mapping[str, float | str], *, source: str
+    ) -> None:
+        """Append covariates of a visit (a score, a laboratory value); the last one stated of a name is in force.
+
+        Parameters
+        ----------
+        subject, date
+            The visit; made if there is none.
+        values
+            Name to number or text.
+        source
+            Where they come from: a file's name, a person.
+
+        Raises
+        ------
+        InvalidInputError
+            When the subject is empty or the date is none.
+        """
+        if not subject:
+            raise InvalidInputError("subject: expected a code, found none")
+        with self.transaction():
+            visit_id = self._writer.visit_id(self._cursor, subject, _frames.as_date(date))
+            self._writer.add_covariates(self._cursor, visit_id, values, (source, _now()))
+
+    def visits(
+        self,
+        subject: Choice = None,
+        *,
+        since: str | dt.date | None = None,
+        until: str | dt.date | None = None,
+    ) -> pd.DataFrame:
+        """Return one row per visit: ``subject, date, sex, files, nerves, measurements, version, analysed_utc``.
+
+        ``since`` and ``until`` are inclusive. What is counted belongs to current runs.
+        """
+        with self._reading() as connection:
+            return _frames.visits(connection, subject=subject, since=since, until=until)
+
+    def measurements(
+        self,
+        subject: Choice = None,
+        date: DateChoice = None,
+        *,
+        nerve: Choice = None,
+        side: Choice = None,
+        quantity: Choice = None,
+        segment: Choice = None,
+        site: Choice = None,
+        run: int | Sequence[int] | None = None,
+        since: str | dt.date | None = None,
+        until: str | dt.date | None = None,
+    ) -> pd.DataFrame:
+        """Return measurements as a long table.
+
+        Every choice is one value or several; none means all. Only current runs are searched unless ``run`` names some.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The columns of ``VisitResult.to_dataframe()``, and ``run``.
+
+        Raises
+        ------
+        InvalidInputError
+            When there is no such quantity, or a date is none.
+        """
+        with self._reading() as connection:
+            return _frames.measurements(
+                connection,
+                subject=subject,
+                date=date,
+                nerve=nerve,
+                side=side,
+                quantity=quantity,
+                segment=segment,
+                site=site,
+                run=run,
+                since=since,
+                until=until,
+            )
+
+    def marks(
+        self,
+        subject: Choice = None,
+        date: DateChoice = None,
+        *,
+        nerve: Choice = None,
+        side: Choice = None,
+        site: Choice = None,
+        run: int | Sequence[int] | None = None,
+    ) -> pd.DataFrame:
+        """Return marks: one row per sweep, and one per trace, of ``kind`` ``"measured"``, that the numbers rest on."""
+        with self._reading() as connection:
+            return _frames.marks(connection, subject=subject, date=date, nerve=nerve, side=side, site=site, run=run)
+
+    def covariates(self, subject: Choice = None, date: DateChoice = None) -> pd.DataFrame:
+        """Return the covariates in force: ``subject, date, name, number, text, source, created_utc``."""
+        with self._reading() as connection:
+            return _frames.covariates(connection, subject=subject, date=date)
+
+    def failures(self, *, include_resolved: bool = False) -> pd.DataFrame:
+        """Return the files that failed and have not succeeded since, or all that ever failed.
+
+        Columns ``path, sha256, error, message, problems, version, failed_utc, resolved_utc``.
+        """
+        with self._reading() as connection:
+            return _frames.failures(connection, include_resolved=include_resolved)
+
+    def load_visit(self, subject: str, date: dt.date | str) -> Visit:
+        """Return a visit put together from all its current files, waveforms included; ready for ``ncs.analyze``.
+
+        Raises
+        ------
+        StoreError
+            When there is no such visit, or it has no recording, or its waveforms are damaged.
+        """
+        with self._reading() as connection:
+            runs = _load.current_runs(connection, subject, _frames.as_date(date))
+            return _load.joined(_load.load_visits(connection, runs))
+
+    def load_results(self, subject: str, date: dt.date | str) -> tuple[VisitResult, ...]:
+        """Return the current results of a visit as they were saved, one per file, in the order of the files' names.
+
+        Raises
+        ------
+        StoreError
+            As ``load_visit``.
+        """
+        with self._reading() as connection:
+            runs = _load.current_runs(connection, subject, _frames.as_date(date))
+            return tuple(_load.load_results(connection, runs))
+
+    def load_run(self, run: int) -> VisitResult:
+        """Return one run as it was saved, current or not.
+
+        Raises
+        ------
+        StoreError
+            When there is no such run.
+        """
+        with self._reading() as connection:
+            return _load.load_results(connection, [run])[0]
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)

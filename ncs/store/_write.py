@@ -1,0 +1,249 @@
+"""The way in: statements compiled once, and the order in which a result's rows are written.
+
+Everything runs on a driver's cursor inside a transaction that the caller holds; nothing here begins or commits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ncs.store import _rows
+from ncs.store import _schema as s
+from ncs.store._codec import sample_digest
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from ncs.model import SourceFile
+    from ncs.results import VisitResult
+    from ncs.store.failure import Failure
+
+__all__ = ["Statement", "Writer"]
+
+
+class Statement:
+    """SQL text for one driver with its positional parameters; SQLAlchemy's work is done once instead of per row."""
+
+    __slots__ = ("_converters", "sql")
+
+    def __init__(self, clause: Any, dialect: sa.Dialect, names: Sequence[str]) -> None:
+        positional = type(dialect)(paramstyle="qmark" if dialect.name == "sqlite" else "format")  # type: ignore[call-arg]
+        compiled = clause.compile(dialect=positional, column_keys=list(names) if clause.is_insert else None)
+        if tuple(compiled.positiontup) != tuple(names):
+            raise RuntimeError(f"expected parameters {names}, found {compiled.positiontup} in {compiled}")
+        self.sql = str(compiled)
+        self._converters: list[tuple[int, Callable[[Any], Any]]] = []
+        for index, name in enumerate(names):
+            convert = compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect)
+            if convert is not None:
+                self._converters.append((index, convert))
+
+    def run(self, cursor: Any, *values: Any) -> Any:
+        """Execute once and return the cursor."""
+        cursor.execute(self.sql, self._converted(values))
+        return cursor
+
+    def run_many(self, cursor: Any, rows: Iterable[_rows.Row]) -> None:
+        """Execute once per row."""
+        cursor.executemany(self.sql, [self._converted(row) for row in rows])
+
+    def _converted(self, row: _rows.Row) -> _rows.Row:
+        if not self._converters:
+            return row
+        values = list(row)
+        for index, convert in self._converters:
+            if values[index] is not None:
+                values[index] = convert(values[index])
+        return tuple(values)
+
+
+class Writer:
+    """Writes results and failures; one for every open store."""
+
+    def __init__(self, dialect: sa.Dialect) -> None:
+        self._dialect = dialect
+        self._insert: Any = sqlite.insert if dialect.name == "sqlite" else postgresql.insert
+        self._compile_lookups()
+        self._compile_inserts()
+        self._compile_updates()
+
+    def _statement(self, clause: Any, *names: str) -> Statement:
+        return Statement(clause, self._dialect, names)
+
+    def _into(self, table: sa.Table, *, keys: str = "", returning: bool = False) -> Statement:
+        names = [column.name for column in table.columns if column.name != "id"]
+        clause = self._insert(table)
+        if keys:
+            clause = clause.on_conflict_do_nothing(index_elements=keys.split())
+        if returning:
+            clause = clause.returning(table.c.id)
+        return self._statement(clause, *names)
+
+    def _compile_lookups(self) -> None:
+        v, r, one = s.visits.c, s.runs.c, sa.bindparam
+        self._find_subject = self._statement(sa.select(s.subjects.c.id).where(s.subjects.c.code == one("code")), "code")
+        self._find_visit = self._statement(
+            sa.select(v.id).where(v.subject_id == one("subject_id"), v.date == one("date")), "subject_id", "date"
+        )
+        self._find_source = self._statement(
+            sa.select(s.source_files.c.id).where(s.source_files.c.sha256 == one("sha256")), "sha256"
+        )
+        same = (r.content_key == one("key"), r.fingerprint == one("fingerprint"), r.visit_id == one("visit_id"))
+        self._find_run = self._statement(sa.select(r.id).where(*same), "key", "fingerprint", "visit_id")
+        self._current_of_content = self._statement(
+            sa.select(r.id).where(r.content_key == one("key"), r.current.is_(sa.true())), "key"
+        )
+        x = s.run_sources.c
+        self._current_of_source = self._statement(
+            sa.select(x.run_id)
+            .join(s.runs, r.id == x.run_id)
+            .where(x.source_id == one("id"), r.current.is_(sa.true())),
+            "id",
+        )
+        self._sources_of_run = self._statement(sa.select(x.source_id).where(x.run_id == one("id")), "id")
+        several = sa.select(x.run_id).where(x.position > sa.literal_column("0"), x.run_id == r.id)
+        self._newest_alone = self._statement(
+            sa.select(sa.func.max(r.id))
+            .join(s.run_sources, r.id == x.run_id)
+            .where(x.source_id == one("id"), ~several.correlate(s.runs).exists()),
+            "id",
+        )
+
+    def _compile_inserts(self) -> None:
+        self._new_subject = self._into(s.subjects, keys="code", returning=True)
+        self._new_visit = self._into(s.visits, keys="subject_id date", returning=True)
+        self._new_source = self._into(s.source_files, keys="sha256", returning=True)
+        self._new_run = self._into(s.runs, returning=True)
+        self._new_run_source = self._into(s.run_sources)
+        self._new_covariate = self._into(s.covariates)
+        self._new_study = self._into(s.studies)
+        self._new_waveform = self._into(s.waveforms, keys="sha256")
+        self._new_trace = self._into(s.traces)
+        self._new_marks = self._into(s.marks)
+        self._new_measurement = self._into(s.measurements)
+        new = self._insert(s.failures)
+        renewed = ("error", "message", "problems", "failed_utc", "resolved_utc")
+        self._new_failure = self._statement(
+            new.on_conflict_do_update(
+                index_elements=["path", "sha256", "version"], set_={name: new.excluded[name] for name in renewed}
+            ),
+            *(column.name for column in s.failures.columns if column.name != "id"),
+        )
+
+    def _compile_updates(self) -> None:
+        f, one = s.failures.c, sa.bindparam
+        self._set_current = self._statement(
+            sa.update(s.runs).where(s.runs.c.id == one("run")).values(current=one("flag")), "flag", "run"
+        )
+        resolved = sa.update(s.failures).values(resolved_utc=one("now"))
+        self._resolve_sha = self._statement(
+            resolved.where(f.sha256 == one("sha"), f.resolved_utc.is_(None)), "now", "sha"
+        )
+        self._resolve_path = self._statement(
+            resolved.where(f.path == one("file"), f.resolved_utc.is_(None)), "now", "file"
+        )
+
+    def save(self, cursor: Any, result: VisitResult, now: dt.datetime) -> tuple[int, bool, tuple[int, ...]]:
+        """Write a result; return its run, whether it is new, and the runs it takes the place of."""
+        visit = result.visit
+        key = _rows.content_key_of(visit)
+        visit_id = self.visit_id(cursor, visit.subject.id, visit.date)
+        found = self._find_run.run(cursor, key, result.fingerprint, visit_id).fetchone()
+        for source in visit.sources:
+            self._resolve_sha.run(cursor, now, source.sha256)
+        if found is not None:
+            return found[0], False, ()
+        sources = [self._source_id(cursor, source) for source in visit.sources]
+        superseded = self._make_room(cursor, key, sources)
+        run_id = self._new_run.run(cursor, *_rows.run_row(result, visit_id, key, now)).fetchone()[0]
+        names = [
+            (run_id, position, source_id, source.name, source.sidecar_sha256 or None, source.protocol_sha256 or None)
+            for position, (source_id, source) in enumerate(zip(sources, visit.sources, strict=True))
+        ]
+        self._new_run_source.run_many(cursor, names)
+        if visit.covariates:
+            where = ", ".join(source.name for source in visit.sources)
+            self.add_covariates(cursor, visit_id, visit.covariates, (where, now), run_id)
+        self._write_parts(cursor, result, run_id)
+        return run_id, True, superseded
+
+    def _write_parts(self, cursor: Any, result: VisitResult, run_id: int) -> None:
+        visit = result.visit
+        self._new_study.run_many(cursor, _rows.study_rows(visit, run_id))
+        traces = [trace for study in visit.studies for trace in study.traces]
+        digests = [sample_digest(trace.samples_uv) for trace in traces]
+        self._new_waveform.run_many(cursor, map(_rows.waveform_row, traces, digests))
+        self._new_trace.run_many(cursor, _rows.trace_rows(visit, run_id, digests))
+        self._new_marks.run_many(cursor, _rows.mark_rows(result, run_id))
+        self._new_measurement.run_many(cursor, _rows.measurement_rows(result, run_id))
+
+    def visit_id(self, cursor: Any, code: str | None, date: dt.date | None) -> int:
+        """Return the visit of a subject on a date, made if there is none."""
+        subject_id = self._get_or_make(cursor, self._find_subject, self._new_subject, (code,))
+        return self._get_or_make(cursor, self._find_visit, self._new_visit, (subject_id, date))
+
+    def _source_id(self, cursor: Any, source: SourceFile) -> int:
+        found = self._find_source.run(cursor, source.sha256).fetchone()
+        if found is None:
+            found = self._new_source.run(cursor, *_rows.source_row(source)).fetchone()
+        return int(found[0])
+
+    @staticmethod
+    def _get_or_make(cursor: Any, find: Statement, make: Statement, values: _rows.Row) -> int:
+        found = find.run(cursor, *values).fetchone() or make.run(cursor, *values).fetchone()
+        return int(found[0])
+
+    def add_covariates(
+        self,
+        cursor: Any,
+        visit_id: int,
+        values: Mapping[str, float | str],
+        origin: tuple[str, dt.datetime],
+        run_id: int | None = None,
+    ) -> None:
+        """Append covariates of a visit; ``origin`` is where they were stated, and when."""
+        rows = [(visit_id, run_id, name, *_rows.covariate_value(value), *origin) for name, value in values.items()]
+        self._new_covariate.run_many(cursor, rows)
+
+    def _make_room(self, cursor: Any, key: str, sources: list[int]) -> tuple[int, ...]:
+        """Withdraw the runs a new one takes the place of.
+
+        Every file has one current run. A run over several files takes the place of theirs; when one of those files gets
+        a newer run of its own, the others get theirs back.
+        """
+        current = {row[0] for row in self._current_of_content.run(cursor, key).fetchall()}
+        for source_id in sources:
+            current.update(row[0] for row in self._current_of_source.run(cursor, source_id).fetchall())
+        if not current:
+            return ()
+        members = {run: {row[0] for row in self._sources_of_run.run(cursor, run).fetchall()} for run in current}
+        self._set_current.run_many(cursor, [(False, run) for run in sorted(current)])
+        for orphan in sorted(set().union(*members.values()) - set(sources)):
+            newest = self._newest_alone.run(cursor, orphan).fetchone()[0]
+            if newest is not None:
+                self._set_current.run(cursor, True, newest)  # noqa: FBT003
+        return tuple(sorted(current))
+
+    def make_current(self, cursor: Any, run_id: int, key: str) -> bool:
+        """Let a stored run take the place of another run of the same content; return whether there was one."""
+        rivals = [row[0] for row in self._current_of_content.run(cursor, key).fetchall() if row[0] != run_id]
+        if rivals:
+            self._set_current.run_many(cursor, [*((False, rival) for rival in rivals), (True, run_id)])
+        return bool(rivals)
+
+    def record_failures(self, cursor: Any, failures: Iterable[Failure], version: str, now: dt.datetime) -> None:
+        """Write failures; older ones of the same path are done with."""
+        rows = [
+            (f.path, f.sha256, version, f.error, f.message, _rows.problems_json(f.problems), now, None)
+            for f in failures
+        ]
+        self.resolve_paths(cursor, [row[0] for row in rows], now)
+        self._new_failure.run_many(cursor, rows)
+
+    def resolve_paths(self, cursor: Any, paths: Iterable[str], now: dt.datetime) -> None:
+        """Mark the failures of these paths as resolved."""
+        self._resolve_path.run_many(cursor, [(now, path) for path in paths])

@@ -1,0 +1,13 @@
+"""Run by alembic to upgrade a store; the connection, in a transaction, comes from ``ncs.store._engine``."""
+
+from alembic import context
+
+from ncs.store._schema import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    render_as_batch=True,
+    transactional_ddl=False,  # the caller holds the transaction
+)
+context.run_migrations()
