@@ -58,9 +58,9 @@ def model(shapes: np.ndarray) -> dict[str, np.ndarray]:
     modes = (np.linalg.pinv(scores) @ (shapes - mean))[:MODES]
     sd = scores.std(axis=0)
     rest = (shapes - mean - scores @ modes).std(axis=0)
-    table = np.vstack([mean, np.gradient(mean, U), modes, np.gradient(modes, U, axis=1), rest * WIDEN]).T
+    table = np.vstack([rest * WIDEN, np.gradient(mean, U), mean, modes, np.gradient(modes, U, axis=1)]).T
     ramp = np.interp(U, [-0.3, 0.3], [0.0, FLOOR])
-    table[:, -1] = np.hypot(table[:, -1], ramp)
+    table[:, 0] = np.hypot(table[:, 0], ramp)
     return {"table": np.ascontiguousarray(table), "prior_sd": sd * WIDEN, "grid": np.array([U[0], U[1] - U[0]])}
 
 
@@ -77,7 +77,7 @@ def main(destination: str) -> None:
     out = {}
     for name, sets in (("cmap", cmaps), ("snap", snaps)):
         learned = model(np.vstack([rises(s) for s in sets]))
-        print(name, "prior sd", learned["prior_sd"].round(4), "rest", learned["table"][:, -1].max().round(4))
+        print(name, "prior sd", learned["prior_sd"].round(4), "rest", learned["table"][:, 0].max().round(4))
         out.update({f"{name}_{key}": value for key, value in learned.items()})
     np.savez_compressed(destination, **out)
 

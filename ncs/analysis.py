@@ -16,7 +16,6 @@ import numpy as np
 
 from ncs import __version__, detect
 from ncs.detect.marks import Marks
-from ncs.errors import InvalidInputError
 from ncs.measure import motor, sensory
 from ncs.measure._study import MarkedTrace, StudyPart, Value
 from ncs.model import SampleArray, Study, Technique, Trace, Visit
@@ -106,7 +105,7 @@ def _mark_study(study: Study, index: int, onset_method: str, marks: list[TraceMa
     for position, trace in enumerate(study.traces):
         if how is None:
             marked.append(MarkedTrace(trace=trace, marks=None, reason=Reason.NO_TECHNIQUE))
-        elif trace.stimulus_ms is None:
+        elif trace.stimulus_ms is None or (trace.n_sweeps > 0 and not np.isfinite(trace.stimulus_ms).any()):
             marked.append(MarkedTrace(trace=trace, marks=None, reason=Reason.NO_STIMULUS_TIME))
         else:
             found = _mark_trace(trace, how.response, onset_method, (index, position))
@@ -137,26 +136,38 @@ def _mark(samples_uv: SampleArray, trace: Trace, stimulus_ms: Any, response: str
 
 
 def _measured_sweeps(trace: Trace) -> tuple[int, ...]:
-    """Return the sweeps that are averaged: all of one stimulus, or those of the highest stated intensity."""
+    """Return the sweeps that are averaged: all of one stimulus, or those of the highest stated intensity.
+
+    A sweep whose stimulus time is not a number is never among them.
+    """
+    assert trace.stimulus_ms is not None  # the caller has asked
+    usable = np.isfinite(trace.stimulus_ms)
     for intensity in (trace.stimulus.intensity_ma, trace.stimulus.intensity_v):
-        if intensity is not None and trace.n_sweeps > 1 and np.isfinite(intensity).any():
-            highest = np.nanmax(intensity)
-            return tuple(int(i) for i in np.flatnonzero(intensity == highest))
-    return tuple(range(trace.n_sweeps))
+        if intensity is not None and np.isfinite(intensity[usable]).any():
+            usable &= intensity == np.nanmax(intensity[usable])
+            break
+    return tuple(int(i) for i in np.flatnonzero(usable))
 
 
 def _mean_sweep(trace: Trace, chosen: tuple[int, ...]) -> tuple[SampleArray, float]:
-    """Return the mean of sweeps after whole-sample alignment at the stimulus, and the stimulus time in it."""
+    """Return the mean of sweeps after whole-sample alignment at the stimulus, and the stimulus time in it.
+
+    Where there is none, or they do not overlap around their stimuli, that is a sweep without samples.
+    """
     assert trace.stimulus_ms is not None  # the caller has asked
+    nothing = np.empty((1, 0), np.float32), 0.0
+    if not chosen:
+        return nothing
     rate = trace.sampling_rate_hz
     times = trace.stimulus_ms[list(chosen)]
-    shifts = np.rint((times - times.min()) * rate / 1000).astype(int)
-    length = trace.n_samples - int(shifts.max())
+    shifts = np.rint((times - times.min()) * rate / 1000)
+    length = trace.n_samples - shifts.max()
     if length < 1:
-        raise InvalidInputError("stimulus_ms: the sweeps of one trace do not overlap around their stimuli")
-    rows = [trace.samples_uv[i, s : s + length] for i, s in zip(chosen, shifts, strict=True)]
+        return nothing
+    rows = [trace.samples_uv[i, int(s) : int(s + length)] for i, s in zip(chosen, shifts, strict=True)]
     residual = times - shifts * 1000 / rate
-    return np.mean(rows, axis=0, dtype=np.float64, keepdims=True).astype(np.float32), float(residual.mean())
+    mean = np.stack(rows).mean(axis=0, dtype=np.float64, keepdims=True)
+    return np.asarray(mean, np.float32), float(residual.mean())
 
 
 def _averaging(trace: Trace, found: TraceMarks) -> str:

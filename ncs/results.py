@@ -28,6 +28,7 @@ class Reason(StrEnum):
     NO_STIMULUS_TIME = "no_stimulus_time"
     NO_DISTANCE = "no_distance"
     NO_DISTAL_DISTANCE = "no_distal_distance"
+    IMPOSSIBLE_DISTANCE = "impossible_distance"
     NO_SITE = "no_site"
     ONE_SITE = "one_site"
     NO_SITE_ORDER = "no_site_order"
@@ -52,6 +53,7 @@ _SENTENCES = {
     Reason.NO_STIMULUS_TIME: "the time of the stimulus is not stated",
     Reason.NO_DISTANCE: "the distance is not stated",
     Reason.NO_DISTAL_DISTANCE: "the distance of the distal site is not stated",
+    Reason.IMPOSSIBLE_DISTANCE: "the stated distance is not above zero",
     Reason.NO_SITE: "the stimulation site is not stated",
     Reason.ONE_SITE: "only one stimulation site",
     Reason.NO_SITE_ORDER: "the order of the stimulation sites is not stated",

@@ -8,6 +8,7 @@ millisecond. Each kernel has a slow numpy twin in the tests; change both or neit
 from __future__ import annotations
 
 import math
+from collections import namedtuple
 
 import numpy as np
 from numba import njit
@@ -186,6 +187,21 @@ MOST_ONSET_SD_MS = 1.0
 """An onset that is less certain than this is not given."""
 N_NUISANCE = 6
 """Baseline, drift, two tails, two phases of mains."""
+P_ONSET = N_NUISANCE
+P_SCALE = N_NUISANCE + 1
+P_HEIGHT = N_NUISANCE + 2
+P_MODES = N_NUISANCE + 3
+WIDTH = 16
+"""Length of a design row: parameters, filled up so that loops over it are of fixed length."""
+DRIFT_SD_UV = 30.0
+"""Prior standard deviation of the drift over 10 ms."""
+TAIL_SD_UV = (10000.0, 1000.0)
+MAINS_SD_UV = 30.0
+PRE_BINS = 6
+QUIET_BINS = 10
+MOST_BINS = 64
+MOST_STEPS = 6
+STRETCHES = 16
 TAIL_MS = (0.7, 3.0)
 MAINS_HZ = 55.0
 """Between 50 and 60: over the few ms that are fitted, the pair describes either."""
@@ -220,22 +236,25 @@ def load(row, y, total):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def box_mean(total, first, last):
-    """Return the mean of the samples ``first`` to ``last`` (exclusive), cut to the sweep."""
+    """Return the mean of the samples ``first`` to ``last`` (exclusive), cut to the sweep; NaN where nothing is left."""
     a = max(first, 0)
     b = min(last, total.shape[0] - 1)
-    return (total[b] - total[a]) / (b - a)
+    return (total[b] - total[a]) / (b - a) if b > a else math.nan
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def bend_noise(total, first, last, width):
-    """Return the variance of means over ``width`` samples, from their second differences in ``[first, last)``; or NaN."""
+def bend_noise(total, first, last, width, lag):
+    """Return the variance of means over ``width`` samples from their second differences over ``lag`` in ``[first, last)``.
+
+    NaN where the stretch is too short for one.
+    """
     count = 0
     acc = 0.0
     i = first
-    while i + 3 * width <= last:
+    while i + 2 * lag + width <= last:
         a = total[i + width] - total[i]
-        b = total[i + 2 * width] - total[i + width]
-        c = total[i + 3 * width] - total[i + 2 * width]
+        b = total[i + lag + width] - total[i + lag]
+        c = total[i + 2 * lag + width] - total[i + 2 * lag]
         acc += (a - 2 * b + c) ** 2
         count += 1
         i += width
@@ -243,31 +262,19 @@ def bend_noise(total, first, last, width):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def noise_density(total, skip_first, skip_last, width, scratch):
-    """Return the noise variance per sample of the quiet parts of a sweep, as it counts in means over many samples.
+def quiet_level(total, skip_first, skip_last, width, lag, pieces, rank, scratch):
+    """Return ``bend_noise`` of the quieter stretches of a sweep; those that meet the skipped samples do not count.
 
-    The sweep is cut into stretches; the quieter ones speak for the noise, since a response fills only some of them. Noise
-    that is correlated over ``width`` samples counts as much as it weighs in a mean over them.
+    The sweep is cut into ``pieces``; the value is the one at ``rank`` (a share) in ascending order, raised by what the
+    ordering of so few numbers takes away: a response fills only some of the stretches.
     """
     n = total.shape[0] - 1
-    stretches = scratch.shape[0]
-    length = max(n // stretches, 3 * width + 2)
-    fine = quiet_level(total, skip_first, skip_last, 1, length, scratch)
-    coarse = quiet_level(total, skip_first, skip_last, width, length, scratch) * width
-    if not math.isfinite(fine):
-        return math.nan, math.nan
-    return fine, coarse if coarse > 2.0 * fine else fine
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def quiet_level(total, skip_first, skip_last, width, length, scratch):
-    """Return the 40th percentile over stretches of ``bend_noise``, leaving out stretches that meet the skipped ones."""
-    n = total.shape[0] - 1
+    length = max(n // pieces, 2 * lag + 2 * width)
     count = 0
     start = 0
     while start + length <= n and count < scratch.shape[0]:
         if start + length <= skip_first or start >= skip_last:
-            value = bend_noise(total, start, start + length, width)
+            value = bend_noise(total, start, start + length, width, lag)
             j = count
             while j > 0 and scratch[j - 1] > value:
                 scratch[j] = scratch[j - 1]
@@ -275,7 +282,24 @@ def quiet_level(total, skip_first, skip_last, width, length, scratch):
             scratch[j] = value
             count += 1
         start += length
-    return scratch[(2 * (count - 1)) // 5] if count > 0 else math.nan
+    if count == 0:
+        return math.nan
+    freedom = max(1.0, 0.5 * (length - 2 * lag) / width)
+    return scratch[int(rank * (count - 1))] * (1.0 + (1.8 - 3.0 * rank) * math.sqrt(1.0 / freedom))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def noise_density(total, skip_first, skip_last, rate, scratch):
+    """Return the noise variance, and the variance per sample as it counts in means over many samples.
+
+    Noise that is correlated (an amplifier's low-pass) weighs more in a mean over 0.4 ms than its variance tells.
+    """
+    lag = max(2, int(0.3 * rate + 0.5))
+    variance = quiet_level(total, skip_first, skip_last, 1, lag, 12, 0.4, scratch)
+    density = 2.0 * quiet_level(total, skip_first, skip_last, 2, 2, 12, 0.4, scratch)
+    wide = max(2, int(0.4 * rate + 0.5))
+    coarse = wide * quiet_level(total, skip_first, skip_last, wide, wide, 8, 0.3, scratch)
+    return variance, coarse if coarse > 1.7 * density else density
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -363,8 +387,16 @@ def solve(a, g, n):
     return True
 
 
+Rise = namedtuple("Rise", "table prior_sd grid")
+"""A learned rise: see ``ncs.detect._rise``; ``table`` has ``WIDTH`` columns: rest, slope, mean, modes, slopes of modes."""
+
+Edge = namedtuple("Edge", "first last value weight row quiet quiet_g a g x x0 w0")
+"""Scratch of one fit: bins (first and last sample, mean, weight, design row), the normal equations of the quiet bins, those
+of all bins, the estimate, and its priors. Parameters: the nuisances, then onset, log scale, height, weights of the modes."""
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
-def nuisance_at(t_ms, rate_khz, basis):
+def nuisance_at(t_ms, basis):
     """Fill ``basis`` with the nuisance functions at a time after the stimulus: level, drift, tails, mains."""
     basis[0] = 1.0
     basis[1] = 0.1 * t_ms
@@ -376,167 +408,247 @@ def nuisance_at(t_ms, rate_khz, basis):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def cut_bins(first_pre, last_pre, lo, foot, scale, top, edges):
-    """Cut the fitted stretch into bins: a few before the stimulus, a few up to the rise, fine ones on the rise.
-
-    ``edges[j]`` receives first and last (exclusive) sample of bin ``j``; the number of bins is returned.
-    """
-    count = 0
-    span = last_pre - first_pre
-    if span >= 1:
-        pieces = min(6, span)
-        for k in range(pieces):
-            edges[count, 0] = first_pre + (span * k) // pieces
-            edges[count, 1] = first_pre + (span * (k + 1)) // pieces
-            count += 1
-    quiet_end = max(lo, min(int(foot - 1.0 * scale), top))
-    span = quiet_end - lo
-    if span >= 1:
-        pieces = min(10, span)
-        for k in range(pieces):
-            edges[count, 0] = lo + (span * k) // pieces
-            edges[count, 1] = lo + (span * (k + 1)) // pieces
-            count += 1
-    fine = max(1, int(0.07 * scale + 0.5))
-    at = quiet_end
-    while at < top and count < edges.shape[0]:
-        wide = fine if at < foot + 0.6 * scale else 2 * fine
-        edges[count, 0] = at
-        edges[count, 1] = min(at + wide, top)
-        at += wide
+def cut_evenly(first, last, pieces, edge, count):
+    """Append at most ``pieces`` bins of about equal width that cover ``[first, last)``; return the new count."""
+    span = last - first
+    pieces = min(pieces, span)
+    for k in range(pieces):
+        edge.first[count] = first + (span * k) // pieces
+        edge.last[count] = first + (span * (k + 1)) // pieces
         count += 1
     return count
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def edge_step(total, edges, n_bins, p0, rate_khz, density, table, grid, prior_sd, x, x0, weight0, rows, a, g, use_edge):
-    """Do one Gauss-Newton step of the edge model; return the criterion at ``x`` (misfit plus priors).
+def cut_bins(pre, before, lo, onset, scale, top, edge):
+    """Cut the fitted stretch into bins; return how many are quiet (before the rise), and how many there are."""
+    quiet = cut_evenly(pre, before, PRE_BINS, edge, 0)
+    rise = max(lo, min(int(onset - scale), top))
+    quiet = cut_evenly(lo, rise, QUIET_BINS, edge, quiet)
+    fine = max(1, int(0.09 * scale + 0.5))
+    count = quiet
+    at = rise
+    while at < top and count < edge.first.shape[0]:
+        wide = fine if at < onset + 0.6 * scale else 2 * fine
+        edge.first[count] = at
+        edge.last[count] = min(at + wide, top)
+        at += wide
+        count += 1
+    return quiet, count
 
-    ``x`` holds onset (samples), log scale, height, mode weights, nuisance weights; ``x0`` and ``weight0`` their priors
-    and inverse variances. After the step ``a`` holds the Cholesky factor of the normal matrix and ``g`` the step.
-    """
-    k_modes = prior_sd.shape[0]
-    n_edge = 3 + k_modes
-    n_par = n_edge + N_NUISANCE
-    onset = x[0]
-    scale = math.exp(x[1])
-    height = x[2]
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fill_bins(total, p0, rate, density, quiet, count, edge):
+    """Average the samples of every bin, and gather the normal equations of the quiet ones."""
+    for b in range(count):
+        first = edge.first[b]
+        last = edge.last[b]
+        edge.value[b] = (total[last] - total[first]) / (last - first)
+        edge.weight[b] = (last - first) / density
+        nuisance_at((0.5 * (first + last - 1) - p0) / rate, edge.row[b])
+    for i in range(N_NUISANCE):
+        edge.quiet_g[i] = 0.0
+        for j in range(N_NUISANCE):
+            edge.quiet[i, j] = 0.0
+    for b in range(quiet):
+        for i in range(N_NUISANCE):
+            w = edge.weight[b] * edge.row[b, i]
+            edge.quiet_g[i] += w * edge.value[b]
+            for j in range(N_NUISANCE):
+                edge.quiet[i, j] += w * edge.row[b, j]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def quiet_equations(edge, n_par):
+    """Start the normal equations at the estimate: priors and quiet bins."""
     for i in range(n_par):
-        g[i] = weight0[i] * (x0[i] - x[i])
-        for j in range(i + 1):
-            a[i, j] = 0.0
-        a[i, i] = weight0[i]
+        for j in range(WIDTH):
+            edge.a[i, j] = 0.0
+        edge.a[i, i] = edge.w0[i]
+        edge.g[i] = edge.w0[i] * (edge.x0[i] - edge.x[i])
+    for i in range(N_NUISANCE):
+        edge.g[i] += edge.quiet_g[i]
+        for j in range(N_NUISANCE):
+            edge.a[i, j] += edge.quiet[i, j]
+            edge.g[i] -= edge.quiet[i, j] * edge.x[j]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def add_row(edge, row, weight, difference, n_par):
+    """Add one bin to the normal equations."""
+    for i in range(n_par):
+        w = weight * row[i]
+        edge.g[i] += w * difference
+        for j in range(WIDTH):
+            edge.a[i, j] += w * row[j]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def rise_row(edge, b, rise, n_modes):
+    """Complete the design row of a bin at the estimate; return the model there and the variance of its shape."""
+    row = edge.row[b]
+    x = edge.x
+    scale = math.exp(x[P_SCALE])
+    height = x[P_HEIGHT]
+    u = (0.5 * (edge.first[b] + edge.last[b] - 1) - x[P_ONSET]) / scale
+    spot = (u - rise.grid[0]) / rise.grid[1]
+    model = 0.0
+    for k in range(N_NUISANCE):
+        model += x[k] * row[k]
+    if not spot > 0:
+        for k in range(N_NUISANCE, N_NUISANCE + 3 + n_modes):
+            row[k] = 0.0
+        return model, 0.0
+    cell = min(int(spot), rise.table.shape[0] - 2)
+    f = min(spot - cell, 1.0)
+    low = rise.table[cell]
+    high = rise.table[cell + 1]
+    shape = low[2] + f * (high[2] - low[2])
+    slope = low[1] + f * (high[1] - low[1])
+    for k in range(n_modes):
+        phi = low[3 + k] + f * (high[3 + k] - low[3 + k])
+        shape += x[P_MODES + k] * phi
+        slope += x[P_MODES + k] * (low[3 + n_modes + k] + f * (high[3 + n_modes + k] - low[3 + n_modes + k]))
+        row[P_MODES + k] = height * phi
+    rest = height * (low[0] + f * (high[0] - low[0]))
+    row[P_ONSET] = -height * slope / scale
+    row[P_SCALE] = -height * slope * u
+    row[P_HEIGHT] = shape
+    return model + height * shape, rest * rest
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def edge_equations(edge, rise, quiet, count, n_modes):
+    """Fill the normal equations of the whole model at the estimate; return the misfit of the bins on the rise."""
+    n_par = P_MODES + n_modes
+    quiet_equations(edge, n_par)
     misfit = 0.0
-    for i in range(n_par):
-        misfit += weight0[i] * (x0[i] - x[i]) ** 2
-    r = rows
-    for b in range(n_bins):
-        first = edges[b, 0]
-        last = edges[b, 1]
-        m = last - first
-        middle = 0.5 * (first + last - 1)
-        z = (total[last] - total[first]) / m
-        var = density / m
-        nuisance_at((middle - p0) / rate_khz, rate_khz, r[n_edge:])
-        u = (middle - onset) / scale
-        spot = (u - grid[0]) / grid[1]
-        model = 0.0
-        if use_edge and spot >= 0:
-            cell = min(int(spot), table.shape[0] - 2)
-            f = min(spot - cell, 1.0)
-            e = 1.0 - f
-            shape = e * table[cell, 0] + f * table[cell + 1, 0]
-            slope = e * table[cell, 1] + f * table[cell + 1, 1]
-            for k in range(k_modes):
-                phi = e * table[cell, 2 + k] + f * table[cell + 1, 2 + k]
-                shape += x[3 + k] * phi
-                slope += x[3 + k] * (e * table[cell, 2 + k_modes + k] + f * table[cell + 1, 2 + k_modes + k])
-                r[3 + k] = height * phi
-            rest = height * (e * table[cell, 2 + 2 * k_modes] + f * table[cell + 1, 2 + 2 * k_modes])
-            var += rest * rest
-            model = height * shape
-            r[0] = -height * slope / scale
-            r[1] = -height * slope * u
-            r[2] = shape
-        else:
-            for k in range(n_edge):
-                r[k] = 0.0
-        for k in range(N_NUISANCE):
-            model += x[n_edge + k] * r[n_edge + k]
-        w = 1.0 / var
-        d = z - model
-        misfit += w * d * d + math.log(var)
-        for i in range(n_par):
-            wi = w * r[i]
-            g[i] += wi * d
-            for j in range(i + 1):
-                a[i, j] += wi * r[j]
+    for b in range(quiet, count):
+        model, rest = rise_row(edge, b, rise, n_modes)
+        w = 1.0 / (1.0 / edge.weight[b] + rest)
+        d = edge.value[b] - model
+        misfit += w * d * d - math.log(w)
+        add_row(edge, edge.row[b], w, d, n_par)
     return misfit
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def fit_edge(
-    total, lo, foot, summit, height, p0, pre, before, rate_khz, density, table, grid, prior_sd, half, edges, x, x0, w0,
-    rows, a, g,
-):  # fmt: skip
-    """Fit baseline, tails, mains and the rise from ``foot`` to ``summit``; leave the estimate in ``x``.
-
-    Return whether the fit converged. ``a`` keeps the Cholesky factor of the normal matrix at the estimate.
+def start_edge(total, lo, foot, summit, base, half, rate, edge, rise):
+    """Set estimate and priors from where the smoothed sweep crosses 30 and 60 % of the summit; return the last sample
+    that is fitted.
     """
-    k_modes = prior_sd.shape[0]
-    n_edge = 3 + k_modes
-    n_par = n_edge + N_NUISANCE
-    low = box_mean(total, foot - half, foot + half + 1)
-    high = low + height
-    base = box_mean(total, pre, before) if before - pre >= 3 * half else low
-    t60 = fall_back(total, foot, summit, half, base + 0.6 * (high - base))
-    t30 = fall_back(total, foot, summit, half, base + 0.3 * (high - base))
-    scale = min(max(2.1 * (t60 - t30), 0.15 * rate_khz, 1.5), 4.0 * rate_khz)
+    n_modes = rise.prior_sd.shape[0]
+    high = box_mean(total, summit - half, summit + half + 1)
     height = high - base
-    top = int(t60 + 0.35 * scale) + 1
-    top = min(max(top, lo + 4), summit + 1)
-    spread = max(abs(height), 1.0)
-    for i in range(n_par):
-        x[i] = 0.0
+    t60 = fall_back(total, foot, summit, half, base + 0.6 * height)
+    t30 = fall_back(total, foot, summit, half, base + 0.3 * height)
+    scale = min(max(2.1 * (t60 - t30), 0.15 * rate, 1.5), 4.0 * rate)
+    x0, w0 = edge.x0, edge.w0
+    for i in range(WIDTH):
         x0[i] = 0.0
         w0[i] = 0.0
-    x[0] = t60 - scale
-    x[1] = math.log(scale)
-    x[2] = height
-    x0[0] = x[0]
-    w0[0] = 1e-4 / (scale * scale)
-    x0[1] = x[1]
-    w0[1] = 1.0 / (0.7 * 0.7)
-    x0[2] = height
-    w0[2] = 1.0 / (0.15 * height) ** 2
-    for k in range(k_modes):
-        w0[3 + k] = 1.0 / (prior_sd[k] * prior_sd[k])
-    x[n_edge] = base
-    x0[n_edge] = base
-    w0[n_edge] = 1e-2 / (spread * spread)
-    w0[n_edge + 1] = 1.0 / (30.0 * 30.0)
-    w0[n_edge + 2] = 1e-8
-    w0[n_edge + 3] = 1e-6
-    w0[n_edge + 4] = 1.0 / (30.0 * 30.0)
-    w0[n_edge + 5] = 1.0 / (30.0 * 30.0)
-    good = False
-    for _ in range(6):
-        n_bins = cut_bins(pre, before, lo, x[0], math.exp(x[1]), top, edges)
-        edge_step(total, edges, n_bins, p0, rate_khz, density, table, grid, prior_sd, x, x0, w0, rows, a, g, True)
-        if not solve(a, g, n_par):
-            return False
-        limit = 0.5 * math.exp(x[1])
+    x0[0] = base
+    w0[0] = 1e-2 / (height * height)
+    w0[1] = 1.0 / (DRIFT_SD_UV * DRIFT_SD_UV)
+    w0[2] = 1.0 / (TAIL_SD_UV[0] * TAIL_SD_UV[0])
+    w0[3] = 1.0 / (TAIL_SD_UV[1] * TAIL_SD_UV[1])
+    w0[4] = 1.0 / (MAINS_SD_UV * MAINS_SD_UV)
+    w0[5] = w0[4]
+    x0[P_ONSET] = t60 - scale
+    w0[P_ONSET] = 1e-4 / (scale * scale)
+    x0[P_SCALE] = math.log(scale)
+    w0[P_SCALE] = 1.0 / (0.7 * 0.7)
+    x0[P_HEIGHT] = height
+    w0[P_HEIGHT] = 1.0 / (0.15 * height) ** 2
+    for k in range(n_modes):
+        w0[P_MODES + k] = 1.0 / (rise.prior_sd[k] * rise.prior_sd[k])
+    for i in range(WIDTH):
+        edge.x[i] = x0[i]
+    top = int(t60 + 0.35 * scale) + 1
+    return min(max(top, lo + 4), summit + 1)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fit_edge(total, lo, top, p0, pre, before, rate, density, edge, rise):
+    """Fit baseline, tails, mains and rise up to the sample ``top`` by Gauss-Newton steps; the estimate is in ``edge.x``.
+
+    Return the number of quiet bins, of all bins (0 if the fit failed), and the misfit on the rise. ``edge.a`` keeps the
+    Cholesky factor of the precision at the estimate.
+    """
+    n_modes = rise.prior_sd.shape[0]
+    n_par = P_MODES + n_modes
+    x, g = edge.x, edge.g
+    cut_onset = math.inf
+    cut_scale = 0.0
+    quiet = 0
+    count = 0
+    misfit = 0.0
+    for _ in range(MOST_STEPS):
+        scale = math.exp(x[P_SCALE])
+        if not (abs(x[P_ONSET] - cut_onset) < 0.35 * scale and abs(x[P_SCALE] - cut_scale) < 0.35):
+            cut_onset = x[P_ONSET]
+            cut_scale = x[P_SCALE]
+            quiet, count = cut_bins(pre, before, lo, cut_onset, scale, top, edge)
+            fill_bins(total, p0, rate, density, quiet, count, edge)
+        misfit = edge_equations(edge, rise, quiet, count, n_modes)
+        if not solve(edge.a, g, n_par):
+            return quiet, 0, misfit
         shrink = 1.0
-        if abs(g[0]) > limit:
-            shrink = limit / abs(g[0])
-        if abs(g[1]) * shrink > 0.4:
-            shrink = 0.4 / abs(g[1])
+        if abs(g[P_ONSET]) > 0.5 * scale:
+            shrink = 0.5 * scale / abs(g[P_ONSET])
+        if abs(g[P_SCALE]) * shrink > 0.4:
+            shrink = 0.4 / abs(g[P_SCALE])
         for i in range(n_par):
             x[i] += shrink * g[i]
-        if shrink == 1.0 and abs(g[0]) < 0.02 * rate_khz * 0.1:
-            good = True
+        if shrink == 1.0 and abs(g[P_ONSET]) < 0.01 * scale and abs(g[P_SCALE]) < 0.03:
             break
-    return good
+    if not (math.isfinite(x[P_ONSET]) and x[P_HEIGHT] > 0):
+        return quiet, 0, misfit
+    return quiet, count, misfit
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def rise_gain(edge, quiet, count, misfit, n_modes):
+    """Return by how much twice the log likelihood (with priors) of the fitted rise exceeds that of a sweep without one.
+
+    Overwrites the normal equations.
+    """
+    full = misfit + quiet_misfit(edge)
+    for i in range(P_MODES + n_modes):
+        full += edge.w0[i] * (edge.x[i] - edge.x0[i]) ** 2
+    for i in range(N_NUISANCE):
+        edge.x[i] = edge.x0[i]
+    quiet_equations(edge, N_NUISANCE)
+    for b in range(quiet, count):
+        difference = edge.value[b]
+        for k in range(N_NUISANCE):
+            difference -= edge.x[k] * edge.row[b, k]
+        add_row(edge, edge.row[b], edge.weight[b], difference, N_NUISANCE)
+    if not solve(edge.a, edge.g, N_NUISANCE):
+        return 0.0
+    without = 0.0
+    for i in range(N_NUISANCE):
+        edge.x[i] += edge.g[i]
+        without += edge.w0[i] * (edge.x[i] - edge.x0[i]) ** 2
+    without += quiet_misfit(edge)
+    for b in range(quiet, count):
+        difference = edge.value[b]
+        for k in range(N_NUISANCE):
+            difference -= edge.x[k] * edge.row[b, k]
+        without += edge.weight[b] * difference * difference - math.log(edge.weight[b])
+    return without - full
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def quiet_misfit(edge):
+    """Return the misfit of the quiet bins at the estimate, up to a constant."""
+    value = 0.0
+    for i in range(N_NUISANCE):
+        part = 0.0
+        for j in range(N_NUISANCE):
+            part += edge.quiet[i, j] * edge.x[j]
+        value += edge.x[i] * (part - 2 * edge.quiet_g[i])
+    return value
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -553,52 +665,52 @@ def spread_of(a, n, gradient):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def onset_of(x, a, n_par, table, grid, k_modes, share, gradient):
+def onset_of(edge, rise, share, gradient):
     """Return where the fitted rise crosses ``share`` of its height, in samples, and the standard deviation of that.
 
-    ``gradient`` is scratch of ``n_par`` elements.
+    ``gradient`` is scratch.
     """
-    scale = math.exp(x[1])
-    cell = int((0.0 - grid[0]) / grid[1] + 0.5)
-    step = 1
-    value = 0.0
+    n_modes = rise.prior_sd.shape[0]
+    table = rise.table
+    x = edge.x
+    scale = math.exp(x[P_SCALE])
     found = -1
-    lowest = 0
-    i = min(cell + int(1.0 / grid[1]), table.shape[0] - 2)
-    while i >= lowest:
-        value = table[i, 0]
-        for k in range(k_modes):
-            value += x[3 + k] * table[i, 2 + k]
+    value = 0.0
+    ahead = 0.0
+    i = min(int((1.0 - rise.grid[0]) / rise.grid[1]), table.shape[0] - 1)
+    while i >= 0:
+        value = table[i, 2]
+        for k in range(n_modes):
+            value += x[P_MODES + k] * table[i, 3 + k]
         if value <= share:
             found = i
             break
-        i -= step
-    if found < 0:
+        ahead = value
+        i -= 1
+    if found < 0 or ahead <= value:
         return math.nan, math.nan
-    ahead = table[found + 1, 0]
-    for k in range(k_modes):
-        ahead += x[3 + k] * table[found + 1, 2 + k]
     f = (share - value) / (ahead - value)
-    u = grid[0] + (found + f) * grid[1]
-    slope = (ahead - value) / grid[1]
-    for p in range(n_par):
-        gradient[p] = 0.0
-    gradient[0] = 1.0
-    gradient[1] = scale * u
-    for k in range(k_modes):
-        phi = (1 - f) * table[found, 2 + k] + f * table[found + 1, 2 + k]
-        gradient[3 + k] = -scale * phi / slope
-    rest = (1 - f) * table[found, 2 + 2 * k_modes] + f * table[found + 1, 2 + 2 * k_modes]
-    return x[0] + scale * u, math.hypot(scale * rest / slope, spread_of(a, n_par, gradient))
+    u = rise.grid[0] + (found + f) * rise.grid[1]
+    slope = (ahead - value) / rise.grid[1]
+    for k in range(P_MODES):
+        gradient[k] = 0.0
+    gradient[P_ONSET] = 1.0
+    gradient[P_SCALE] = scale * u
+    for k in range(n_modes):
+        phi = table[found, 3 + k] + f * (table[found + 1, 3 + k] - table[found, 3 + k])
+        gradient[P_MODES + k] = -scale * phi / slope
+    rest = table[found, 0] + f * (table[found + 1, 0] - table[found, 0])
+    spread = spread_of(edge.a, P_MODES + n_modes, gradient)
+    return x[P_ONSET] + scale * u, math.hypot(scale * rest / slope, spread)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def nuisance_value(x, n_edge, t_ms, rate_khz, basis):
+def nuisance_value(edge, t_ms, basis):
     """Return the fitted nuisance (level, drift, tails, mains) at a time after the stimulus."""
-    nuisance_at(t_ms, rate_khz, basis)
+    nuisance_at(t_ms, basis)
     value = 0.0
     for k in range(N_NUISANCE):
-        value += x[n_edge + k] * basis[k]
+        value += edge.x[k] * basis[k]
     return value
 
 
@@ -694,27 +806,6 @@ def extreme_sample(y, at, half, sign):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def evidence(total, edges, n_bins, p0, rate_khz, density, table, grid, prior_sd, x, x0, w0, rows, a, g, spare):
-    """Return by how much the criterion of the fitted rise is better than that of the best fit without any rise."""
-    n_edge = 3 + prior_sd.shape[0]
-    n_par = n_edge + N_NUISANCE
-    with_edge = edge_step(
-        total, edges, n_bins, p0, rate_khz, density, table, grid, prior_sd, x, x0, w0, rows, a, g, True
-    )
-    for i in range(n_par):
-        spare[i] = x0[i]
-    edge_step(total, edges, n_bins, p0, rate_khz, density, table, grid, prior_sd, spare, x0, w0, rows, a, g, False)
-    if not solve(a, g, n_par):
-        return 0.0
-    for i in range(n_par):
-        spare[i] += g[i]
-    without = edge_step(
-        total, edges, n_bins, p0, rate_khz, density, table, grid, prior_sd, spare, x0, w0, rows, a, g, False
-    )
-    return without - with_edge
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
 def falling_crossing(total, start, hi, half, level):
     """Return where the smoothed sweep first falls to ``level`` after ``start``, NaN if it does not before ``hi``."""
     before = box_mean(total, start - half, start + half + 1)
@@ -788,30 +879,30 @@ def rule_onset(method, y, lo, peak, base, sigma, height, rate_khz, parameter):
 def mark_sweeps(samples, stimulus_ms, options, method, table, prior_sd, grid, out, codes):
     """Mark every sweep; see ``ncs.detect.response.mark`` for what goes in and what the columns of ``out`` are."""
     n = samples.shape[1]
-    n_par = 3 + prior_sd.shape[0] + N_NUISANCE
     y = np.empty(n)
     total = np.empty(n + 1)
-    stretches = np.empty(12)
-    edges = np.empty((64, 2), np.int64)
-    vectors = np.empty((6, n_par))
-    a = np.empty((n_par, n_par))
+    stretches = np.empty(STRETCHES)
+    rise = Rise(table, prior_sd, grid)
+    edge = Edge(
+        np.empty(MOST_BINS, np.int64), np.empty(MOST_BINS, np.int64), np.empty(MOST_BINS), np.empty(MOST_BINS),
+        np.zeros((MOST_BINS, WIDTH)), np.empty((N_NUISANCE, N_NUISANCE)), np.empty(N_NUISANCE),
+        np.zeros((WIDTH, WIDTH)), np.zeros(WIDTH), np.zeros(WIDTH), np.zeros(WIDTH), np.zeros(WIDTH),
+    )  # fmt: skip
     for s in range(samples.shape[0]):
-        out[s, :] = math.nan
+        for k in range(N_OUTPUTS):
+            out[s, k] = math.nan
         codes[s, 1] = 0
         low, high, finite = load(samples[s], y, total)
-        if not (finite and high > low and math.isfinite(stimulus_ms[s])):
+        if finite and high > low and math.isfinite(stimulus_ms[s]):
+            codes[s, 0] = mark_one(
+                y, total, low, high, stimulus_ms[s], options, method, stretches, edge, rise, out[s], codes[s]
+            )
+        else:
             codes[s, 0] = INVALID_INPUT
-            continue
-        codes[s, 0] = mark_one(
-            y, total, low, high, stimulus_ms[s], options, method, table, prior_sd, grid, stretches, edges, vectors, a,
-            out[s], codes[s],
-        )  # fmt: skip
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def mark_one(
-    y, total, low, high, stimulus_ms, options, method, table, prior_sd, grid, stretches, edges, vectors, a, row, code
-):
+def mark_one(y, total, low, high, stimulus_ms, options, method, stretches, edge, rise, row, code):
     """Mark one sweep into ``row``; return the outcome. Positions are samples here and become ms on the way out."""
     rate = options[0]
     n = y.shape[0]
@@ -821,77 +912,71 @@ def mark_one(
     hi = min(n, int(math.floor(p0 + options[2] * rate)) + 1)
     if hi - lo < 4 * half + 8:
         return INVALID_INPUT
-    fine, density = noise_density(total, int(p0) - 1, lo, max(2, int(0.25 * rate)), stretches)
+    fine, density = noise_density(total, int(p0) - 1, lo, rate, stretches)
     if not math.isfinite(fine):
         return INVALID_INPUT
     quantum = 1e-6 * (high - low)
     density = max(density, quantum * quantum)
-    smooth = math.sqrt(density / (2 * half + 1))
-    row[19] = math.sqrt(max(fine, 0.0))
+    row[19] = math.sqrt(fine)
     before = int(p0 - 0.15 * rate)
-    has_pre = before >= 3 * half
-    pre = max(0, int(p0 - 8.0 * rate)) if has_pre else max(before, 0)
-    if not has_pre:
+    pre = max(0, int(p0 - 8.0 * rate))
+    if before - pre < 3 * half:
         code[1] |= NO_BASELINE
         before = pre
-    base = box_mean(total, pre, before) if has_pre else box_mean(total, hi - max(1, (hi - lo) // 5), hi)
-    foot, top, rise = largest_rise(total, lo, hi, half, base)
-    if not rise > 5 * smooth:
+        base = box_mean(total, hi - max(1, (hi - lo) // 5), hi)
+    else:
+        base = box_mean(total, pre, before)
+    foot, top, height = largest_rise(total, lo, hi, half, base)
+    smooth = math.sqrt(density / (2 * half + 1))
+    if not height > 5 * smooth:
         return NO_RESPONSE
+    summit = first_summit(total, foot, top, half, max(0.12 * height, 6 * smooth))
+    end = start_edge(total, lo, foot, summit, base, half, rate, edge, rise)
+    quiet, count, misfit = fit_edge(total, lo, end, p0, pre, before, rate, density, edge, rise)
+    if count == 0:
+        return NO_RESPONSE
+    window = (lo, hi, foot, top, summit)
     return measure_response(
-        y, total, low, high, p0, lo, hi, foot, top, rise, base, has_pre, pre, half, fine, density, options, method,
-        table, prior_sd, grid, edges, vectors, a, row, code,
+        y, total, low, high, p0, window, base, half, fine, density, quiet, count, misfit, options, method, edge, rise,
+        row, code,
     )  # fmt: skip
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def measure_response(
-    y, total, low, high, p0, lo, hi, foot, top, rise, base, has_pre, pre, half, fine, density, options, method,
-    table, prior_sd, grid, edges, vectors, a, row, code,
+    y, total, low, high, p0, window, base, half, fine, density, quiet, count, misfit, options, method, edge, rise, row,
+    code,
 ):  # fmt: skip
-    """Time and measure the candidate response that rises from ``foot`` to ``top``; return the outcome."""
+    """Measure the response whose rise has been fitted, and decide whether it is one; return the outcome."""
     rate = options[0]
     n = y.shape[0]
-    k_modes = prior_sd.shape[0]
-    n_edge = 3 + k_modes
-    n_par = n_edge + N_NUISANCE
-    x, x0, w0, rows, g, spare = vectors[0], vectors[1], vectors[2], vectors[3], vectors[4], vectors[5]
+    lo, hi, foot, top, summit = window
+    n_modes = rise.prior_sd.shape[0]
     smooth = math.sqrt(density / (2 * half + 1))
-    summit = first_summit(total, foot, top, half, max(0.12 * rise, 6 * smooth))
-    height = box_mean(total, summit - half, summit + half + 1) - box_mean(total, foot - half, foot + half + 1)
-    before = int(p0 - 0.15 * rate) if has_pre else pre
-    good = fit_edge(
-        total, lo, foot, summit, height, p0, pre, before, rate, density, table, grid, prior_sd, half, edges, x, x0, w0,
-        rows, a, g,
-    )  # fmt: skip
-    if not (good or math.isfinite(x[0])):
-        return NO_RESPONSE
     t_top = (top - p0) / rate
-    floor = nuisance_value(x, n_edge, t_top, rate, g)
+    basis = edge.row[0]
+    floor = nuisance_value(edge, t_top, basis)
     sample = extreme_sample(y, top, half, 1.0)
-    clipped = is_clipped(y, low, high, sample, rise)
-    reach = width_above(total, top, half, floor + 0.9 * (box_mean(total, top - half, top + half + 1) - floor), 4 * half + n // 8)
+    level = floor + 0.9 * (box_mean(total, top - half, top + half + 1) - floor)
+    reach = width_above(total, top, half, level, 4 * half + n // 8)
     reach = max(2, min(reach, min(top, n - 1 - top)))
     at, value, bend = cubic_top(y, top, reach, 1.0)
     peak = value - floor
     if not peak > 5 * smooth:
         return NO_RESPONSE
-    onset, onset_sd = onset_of(x, a, n_par, table, grid, k_modes, 0.02 * max(peak / x[2], 1.0), spare)
-    for i in range(n_par):
-        spare[i] = 0.0
-    nuisance_at(t_top, rate, spare[n_edge:])
-    floor_sd = spread_of(a, n_par, spare)
-    n_bins = cut_bins(pre, before, lo, x[0], math.exp(x[1]), int(x[0] + 1.35 * math.exp(x[1])), edges)
-    if evidence(total, edges, n_bins, p0, rate, density, table, grid, prior_sd, x, x0, w0, rows, a, g, spare) < EVIDENCE:
+    onset, onset_sd = onset_of(edge, rise, 0.02 * max(peak / edge.x[P_HEIGHT], 1.0), edge.g)
+    for i in range(P_MODES + n_modes):
+        edge.g[i] = basis[i] if i < N_NUISANCE else 0.0
+    floor_sd = spread_of(edge.a, P_MODES + n_modes, edge.g)
+    if not rise_gain(edge, quiet, count, misfit, n_modes) > EVIDENCE:
         return NO_RESPONSE
     if top >= hi - 1 - half or onset < lo - half - 0.3 * rate:
         return AT_WINDOW_EDGE
+    least = max(6 * smooth, 0.03 * peak)
     dip = floor - box_mean(total, foot - half, foot + half + 1)
-    if dip > max(6 * smooth, 0.03 * peak) and falls_before(total, lo, foot, half) > max(6 * smooth, 0.03 * peak):
+    if dip > least and falls_before(total, lo, foot, half) > least:
         code[1] |= INITIAL_POSITIVITY
-        onset = fall_back(total, foot, top, max(1, half // 2), base + 0.02 * peak)
-        slope = box_mean(total, int(onset) + half, int(onset) + 2 * half) - box_mean(total, int(onset) - half, int(onset))
-        onset_sd = 2 * half * smooth / slope if slope > 0 else math.nan
+        onset, onset_sd = crossing_with_sd(total, foot, top, max(1, half // 2), base + 0.02 * peak, density)
     if summit != top:
         code[1] |= MULTIPLE_PEAKS
     if method != METHOD_CHANGEPOINT:
@@ -905,16 +990,25 @@ def measure_response(
     row[18] = floor
     row[0] = (onset - p0) / rate
     row[1] = onset_sd / rate
-    if clipped:
+    if is_clipped(y, low, high, sample, peak):
         return CLIPPED
     m = float(reach)
-    s2 = m * (m + 1) * (2 * m + 1) / 3.0
     row[2] = (at - p0) / rate
-    row[3] = 2.5 * math.sqrt(density / s2) / max(-bend, 1e-30) / rate
+    row[3] = 2.5 * math.sqrt(3 * density / (m * (m + 1) * (2 * m + 1))) / max(-bend, 1e-30) / rate
     row[4] = peak
     row[5] = math.sqrt(2.25 * density / (2 * m + 1) + floor_sd * floor_sd)
     after_peak(y, total, p0, hi, top, half, density, floor, floor_sd, onset, onset_sd, peak, options, row)
     return outcome
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def crossing_with_sd(total, foot, top, half, level, density):
+    """Return where the smoothed sweep last rises through a level before ``top``, and the standard deviation of that."""
+    at = fall_back(total, foot, top, half, level)
+    i = int(at)
+    slope = (box_mean(total, i + 1, i + 2 + half) - box_mean(total, i - half, i + 1)) / (half + 1)
+    sd = math.sqrt(density / (2 * half + 1)) / slope if slope > 0 else math.nan
+    return at, sd
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

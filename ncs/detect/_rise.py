@@ -19,8 +19,8 @@ def rise_model(response: str) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
     Returns
     -------
     table
-        Shape ``(n_u, 3 + 2 * n_modes)``: mean rise, its slope, the modes, their slopes, and the standard deviation of
-        what the modes leave, over the scaled time ``u`` (0 at 2 % of the summit, 1 at 60 %).
+        Shape ``(n_u, 3 + 2 * n_modes)``: standard deviation of what the modes leave, slope of the mean rise, the
+        mean rise, the modes, their slopes, over the scaled time ``u`` (0 at 2 % of the summit, 1 at 60 %).
     prior_sd
         Shape ``(n_modes,)``: standard deviation of each mode's weight.
     grid

@@ -7,15 +7,17 @@ subtracted, so that a stimulus keeps its place to the last digit the file states
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ncs.io._edf_header import Faults, Header, Signal, decode_text, quoted
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 __all__ = ["Annotation", "Timeline", "read_annotations"]
 
-_STAMP = re.compile(rb"([+-]?(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20}))(?:\x15(\d{1,20}(?:\.\d{0,20})?|\.\d{1,20}))?\Z")
+_STAMP = re.compile(rb"([+-]?(?:\d{1,20}(?:\.\d{0,40})?|\.\d{1,40}))(?:\x15(\d{1,20}(?:\.\d{0,40})?|\.\d{1,40}))?\Z")
 _TAL = re.compile(rb"[^\0]+")
 _END_OF_TEXT = 0x14
 _MOST_ANNOTATIONS = 200_000
@@ -130,9 +132,7 @@ def _read_area(area: bytes, record: int, number: int, found: list[Annotation], f
         if byte == 0 and number == 1 and not texts[0]:
             record_onset = onset
         duration = match[2].decode() if match[2] else ""
-        for text in texts:
-            if text:
-                found.append(Annotation(onset, duration, decode_text(text), record, number, byte))
+        found += [Annotation(onset, duration, decode_text(text), record, number, byte) for text in texts if text]
         if len(found) >= _MOST_ANNOTATIONS:
             break
     return record_onset

@@ -7,12 +7,15 @@ A rule about one header field is changed here; what the free-text fields mean is
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 from ncs.errors import Problem, ReadError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["Faults", "Header", "Signal", "decode_header", "decode_text"]
 
@@ -42,17 +45,21 @@ class Faults:
 
     def add(self, place: str, name: str, expected: str, found: str, hint: str = "") -> None:
         """Record a fault because of which the file cannot be used."""
-        self._keep(self.fatal, place, name, expected, found, hint)
+        self._keep(
+            self.fatal, Problem(file=self.file, place=place, field=name, expected=expected, found=found, hint=hint)
+        )
 
     def note(self, place: str, name: str, expected: str, found: str, hint: str = "") -> None:
         """Record a fault in spite of which the reading goes on."""
-        self._keep(self.noted, place, name, expected, found, hint)
+        self._keep(
+            self.noted, Problem(file=self.file, place=place, field=name, expected=expected, found=found, hint=hint)
+        )
 
-    def _keep(self, faults: list[Problem], place: str, name: str, expected: str, found: str, hint: str) -> None:
+    def _keep(self, faults: list[Problem], problem: Problem) -> None:
         if len(faults) >= _MOST_FAULTS:
             self.uncounted += 1
             return
-        faults.append(Problem(file=self.file, place=place, field=name, expected=expected, found=found, hint=hint))
+        faults.append(problem)
 
     @property
     def overflowing(self) -> bool:

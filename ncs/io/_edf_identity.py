@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from typing import TYPE_CHECKING
 
-from ncs.io._edf_header import Faults, Header
 from ncs.model import Subject
+
+if TYPE_CHECKING:
+    from ncs.io._edf_header import Faults, Header
 
 __all__ = ["decode_date", "decode_subject", "format_date", "study_words_of"]
 

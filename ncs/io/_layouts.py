@@ -6,7 +6,7 @@ A new layout is one function here, one word in ``ncs.io.sidecar.Layout.kind``, a
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -50,7 +50,8 @@ class Sweeps:
     """How far the time axis, as it is rounded in the file, leaves the rate open."""
     unit: str = ""
     intensity_unit: str = ""
-    remarks: Faults = field(default_factory=lambda: Faults(""))
+    remarks: Faults
+    """What did not stop the reading."""
 
 
 class _LongColumns(NamedTuple):
@@ -178,14 +179,18 @@ def _read_columns(text: _Text, layout: Layout, faults: Faults) -> Sweeps | None:
     if not data:
         faults.add("", "layout.sample_columns", "columns of samples", "none beside the time column")
         return None
-    sweeps = Sweeps(unit=_common_unit(columns, data, faults), intensity_unit=layout.intensity_unit or "")
+    sweeps = Sweeps(
+        remarks=Faults(faults.file),
+        unit=_common_unit(columns, data, faults),
+        intensity_unit=layout.intensity_unit or "",
+    )
     _ask_about_first_column(layout, table.values, time, faults)
     first = None
     if time is not None:
         times = table.values[:, time] * _time_factor(layout, columns.name(time), faults)
         first = _take_time_axis(sweeps, times, [f"line {n}" for n in table.line_numbers], faults)
     samples = np.ascontiguousarray(table.values[:, data].T)
-    _remark_on_nan(sweeps, table, data, faults.file)
+    _remark_on_nan(sweeps, table, data)
     starts = None if first is None else np.full(len(data), first)
     sweeps.blocks = (Block(channel="", samples=samples, first_ms=starts, intensity=intensity),)
     return sweeps
@@ -202,12 +207,12 @@ def _read_rows(text: _Text, layout: Layout, faults: Faults) -> Sweeps | None:
     times = text.row_numbers(data, "time_row", faults)
     if faults or not data:
         return None
-    sweeps = Sweeps(intensity_unit=layout.intensity_unit or unit_of(columns.name(level)))
+    sweeps = Sweeps(remarks=Faults(faults.file), intensity_unit=layout.intensity_unit or unit_of(columns.name(level)))
     first = None
     if times is not None:
         times = times * _time_factor(layout, "", faults)
         first = _take_time_axis(sweeps, times, [f"column {i + 1}" for i in data], faults)
-    _remark_on_nan(sweeps, table, data, faults.file)
+    _remark_on_nan(sweeps, table, data)
     n_sweeps = table.values.shape[0]
     sweeps.blocks = (
         Block(
@@ -232,6 +237,7 @@ def _read_long(text: _Text, layout: Layout, faults: Faults) -> Sweeps | None:
         return None
     unit = unit_of(columns.name(value))
     sweeps = Sweeps(
+        remarks=Faults(faults.file),
         unit=unit if voltage_factor(unit) is not None else "",
         intensity_unit=layout.intensity_unit or unit_of(columns.name(level)),
     )
@@ -244,7 +250,7 @@ def _read_long(text: _Text, layout: Layout, faults: Faults) -> Sweeps | None:
         block = _long_block(table, rows, where, sweeps, faults)
         if block is not None:
             blocks.append(block)
-    _remark_on_nan(sweeps, table, [value], faults.file)
+    _remark_on_nan(sweeps, table, [value])
     sweeps.blocks = tuple(blocks)
     return sweeps
 
@@ -336,7 +342,8 @@ def _ask_about_first_column(layout: Layout, values: FloatArray, time: int | None
     steps = np.diff(values[:, 0])
     if np.isfinite(steps).all() and steps.min() > 0 and np.ptp(steps) <= 1e-3 * float(np.median(steps)):
         hint = 'State `layout.time_column` in the sidecar: 1, or "none" if it is a sweep.'
-        faults.add("column 1", "layout.time_column", "to be told what an evenly rising column is", "nothing", hint)
+        found = "an evenly rising column that nothing names"
+        faults.add("column 1", "layout.time_column", "samples, or a stated time column", found, hint)
 
 
 def _time_factor(layout: Layout, name: str, faults: Faults) -> float:
@@ -371,8 +378,11 @@ def _take_time_axis(sweeps: Sweeps, times: FloatArray, places: Sequence[str], fa
         return None
     steps = np.diff(times)
     typical = float(np.median(steps))
-    rounding = _rounding(times)
-    odd = np.flatnonzero(np.abs(steps - typical) > max(1.02 * rounding, 1e-5 * abs(typical)))
+    unit = _last_place(times)
+    even = max(1e-5 * abs(typical), 4 * float(np.spacing(np.abs(times).max())))
+    # below half a step, unevenness of one unit of the last place is rounding; above, it could hide a lost sample
+    allowed = max(even, 1.02 * unit) if unit < 0.48 * abs(typical) else even
+    odd = np.flatnonzero(np.abs(steps - typical) > allowed)
     if typical <= 0 or len(odd):
         index = int(odd[0]) if len(odd) else 0
         found = f"{steps[index]:.6g} ms" + (f", and {len(odd) - 1} more uneven steps" if len(odd) > 1 else "")
@@ -382,17 +392,16 @@ def _take_time_axis(sweeps: Sweeps, times: FloatArray, places: Sequence[str], fa
     rate = 1e3 * len(steps) / span
     # float noise of a computed time axis must not become a rate of 9999.999999999989 Hz
     sweeps.rate_hz = float(round(rate)) if abs(rate - round(rate)) <= 1e-9 * rate else rate
-    sweeps.rate_sd_hz = rate * rounding / span
+    if np.abs(steps - typical).max() > even:
+        sweeps.rate_sd_hz = rate * unit / span
     if sweeps.rate_sd_hz > _COARSE * rate:
-        sweeps.remarks.add(
-            places[0], "time", "a time axis that fixes the rate", f"one rounded to {rounding:g} ms",
-            f"The rate may be {rate - sweeps.rate_sd_hz:.6g} to {rate + sweeps.rate_sd_hz:.6g} Hz: "
-            "state `sampling_rate_hz` in the sidecar.",
-        )  # fmt: skip
+        between = f"{rate - sweeps.rate_sd_hz:.6g} to {rate + sweeps.rate_sd_hz:.6g} Hz"
+        hint = f"The rate may be {between}: state `sampling_rate_hz` in the sidecar."
+        sweeps.remarks.add(places[0], "time", "times that fix the rate", f"times rounded to {unit:g} ms", hint)
     return float(times[0])
 
 
-def _rounding(times: FloatArray) -> float:
+def _last_place(times: FloatArray) -> float:
     """Return the last decimal place that the times use, in their unit; the float's own precision where they use all."""
     noise = float(np.abs(times).max()) * 1e-12
     for decimals in range(10):
@@ -402,9 +411,8 @@ def _rounding(times: FloatArray) -> float:
     return noise
 
 
-def _remark_on_nan(sweeps: Sweeps, table: Table, data: Sequence[int], file: str) -> None:
+def _remark_on_nan(sweeps: Sweeps, table: Table, data: Sequence[int]) -> None:
     rows = np.flatnonzero(np.isnan(table.values[:, data]).any(axis=1))
-    sweeps.remarks.file = file
     if len(rows):
         places = ", ".join(str(table.line_numbers[int(row)]) for row in rows[:5])
         place = f"line{'s' if len(rows) > 1 else ''} {places}{' …' if len(rows) > 5 else ''}"

@@ -31,6 +31,7 @@ __all__ = [
     "path_text",
     "read_settings_bytes",
     "validate",
+    "whole_number",
 ]
 
 _SHOWN_CHARACTERS = 60
@@ -67,6 +68,13 @@ def _site(text: str) -> str:
 
 def _lowered(value: object) -> object:
     return value.strip().lower() if isinstance(value, str) else value
+
+
+def whole_number(value: object) -> object:
+    """Return the value, unless it is a truth value or a fraction that Python would take for a whole number."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError("a whole number")  # noqa: TRY004  # pydantic reports a ValueError and passes a TypeError on
+    return value
 
 
 Text = Annotated[str, AfterValidator(_stripped)]

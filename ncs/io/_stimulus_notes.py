@@ -7,7 +7,6 @@ A new word is one row in a table below. A value without a unit is never used; an
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,6 +16,8 @@ from ncs.io._units import current_factor, length_factor, temperature_is_celsius,
 from ncs.model import ReportedValue, Side
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from lxml.etree import XMLParser, _Element
 
 __all__ = ["Misstatement", "Statement", "is_stimulus", "merge_statements", "read_note"]
@@ -43,9 +44,17 @@ _UNITLESS = re.compile(
     re.IGNORECASE,
 )
 _AVERAGED = re.compile(
-    r"\baveraged?\s*(?:of|:|=)?\s*(?P<a>\d{1,6})\b(?!\.)|\b(?P<b>\d{1,6})\s+(?:sweeps?|responses?)\s+(?:averaged|accepted)\b",
+    r"\baveraged?\s*(?:of|:|=)?\s*(?P<a>\d{1,6})\b(?!\.)"
+    r"|\b(?P<b>\d{1,6})\s+(?:sweeps?|responses?)\s+(?:averaged|accepted)\b",
     re.IGNORECASE,
 )
+# The specification's own wording, which machines copy, in one match each: this is the hot path of large archives.
+_N = r"(\d{1,9}(?:\.\d{1,12})?)"
+_SPEC_STIMULUS = re.compile(
+    rf"Stimulus (?:(left|right) )?([a-z]{{3,}}(?: [a-z]{{3,}})?) {_N}(us|ms) x {_N}(mA|V)"
+    rf" at {_N}(mm|cm) from recording site"
+)
+_SPEC_RESPONSE = re.compile(rf"Response {_N}(uV|mV) at {_N}(ms)(?: \({_N}m/s\))?")
 _RESPONSE = re.compile(r"\s*response\b", re.IGNORECASE)
 _AMPLITUDE = re.compile(_NUM.format("value") + r"\s*(?P<unit>nV|uV|µV|μV|mV)\b", re.IGNORECASE)
 _LATENCY = re.compile(r"\bat\s+" + _NUM.format("value") + r"\s*(?P<unit>us|µs|μs|ms|s)\b", re.IGNORECASE)
@@ -53,11 +62,13 @@ _VELOCITY = re.compile(_NUM.format("value") + r"\s*m/s(?:ec)?\b", re.IGNORECASE)
 _SITE = re.compile(r"[^\W\d_]{3,}[^\d@]*(?:\d{1,2})?\Z|[Dd]\d\Z")
 _AFTER_SITE = re.compile(r"\s*(?:(?<![\w.])\d+(?:[.,]\d+)?\s*(?:[unmµμ]?[AVs]\b|x\b)|\bat\s+\d|[,;(@]).*", re.DOTALL)
 _NOT_A_SITE = frozenset(
-    "artefact artifact click electric electrical flash number pulse single tone train trigger distal proximal on".split()
-)
+    {"artefact", "artifact", "checkerboard", "click", "distal", "electric", "electrical", "flash", "number", "on",
+     "proximal", "pulse", "single", "tone", "train", "trigger"}
+)  # fmt: skip
 _XML_NUMBER = re.compile(r"[+-]?(?:\d{1,9}\.?\d{0,17}|\.\d{1,17})\Z", re.ASCII)
 _VELOCITY_UNITS = frozenset({"m/s", "m/sec", "mm/ms"})
 _MOST_AVERAGED = 1_000_000
+_SPEC_FACTORS = {"us": 1e-3, "ms": 1.0, "mm": 1.0, "cm": 10.0, "uV": 1.0, "mV": 1e3}
 
 
 class Misstatement(NamedTuple):
@@ -97,6 +108,7 @@ class Statement(NamedTuple):
 
 _EMPTY = Statement()
 _SINGLE = Statement._fields[:-3]
+_NOTHING = _EMPTY[: len(_SINGLE)]
 _MAY_DIFFER = frozenset({"stimulus", "named_site"})
 _PLACES = frozenset(
     {"ankle", "axilla", "elbow", "finger", "fibular head", "foot", "forearm", "knee", "palm", "popliteal fossa",
@@ -114,6 +126,12 @@ def merge_statements(statements: Sequence[Statement]) -> tuple[Statement, tuple[
         return statements[0], ()
     if not statements:
         return _EMPTY, ()
+    if len(statements) == 2 and statements[1][: len(_SINGLE)] == _NOTHING and statements[0].site is None:
+        first, second = statements
+        joined = first._replace(
+            site=first.named_site, reported=first.reported + second.reported, notes=first.notes + second.notes
+        )
+        return joined, ()
     merged: dict[str, Any] = {}
     faults: list[Misstatement] = []
     for statement in statements:
@@ -158,6 +176,10 @@ def read_note(text: str) -> Statement:
 
 @lru_cache(maxsize=256)
 def _read_note(text: str) -> Statement:
+    if match := _SPEC_STIMULUS.fullmatch(text):
+        return _read_spec_stimulus(text, match)
+    if match := _SPEC_RESPONSE.fullmatch(text):
+        return _read_spec_response(match)
     if text.lstrip().startswith("<"):
         return _read_xml(text) if "<EDF_XMLnote" in text else Statement(notes=(text,))
     head = text[:_LONGEST_READ]
@@ -167,6 +189,30 @@ def _read_note(text: str) -> Statement:
         return _read_response(text)
     averaged = _averaged_count(head)
     return Statement(averaged_count=averaged) if averaged is not None else Statement(notes=(text,))
+
+
+def _read_spec_stimulus(text: str, match: re.Match[str]) -> Statement:
+    side, site, pulse, pulse_unit, intensity, intensity_unit, distance, distance_unit = match.groups()
+    if _NOT_A_SITE.intersection(site.split()):
+        return _read_stimulus(text)
+    return Statement(
+        stimulus=text, side=None if side is None else Side(side), named_site=site,
+        distance_mm=_times(distance, _SPEC_FACTORS[distance_unit]),
+        duration_ms=_times(pulse, _SPEC_FACTORS[pulse_unit]),
+        intensity_ma=float(intensity) if intensity_unit == "mA" else None,
+        intensity_v=float(intensity) if intensity_unit == "V" else None,
+    )  # fmt: skip
+
+
+def _read_spec_response(match: re.Match[str]) -> Statement:
+    amplitude, unit, latency, _, velocity = match.groups()
+    reported = [
+        ReportedValue(kind="latency_ms", value=float(latency)),
+        ReportedValue(kind="amplitude_uv", value=_times(amplitude, _SPEC_FACTORS[unit])),
+    ]
+    if velocity is not None:
+        reported.append(ReportedValue(kind="velocity_m_s", value=float(velocity)))
+    return Statement(reported=tuple(reported))
 
 
 def _averaged_count(text: str) -> int | None:
@@ -268,6 +314,10 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:100]
 
 
+def _name(element: _Element) -> str:
+    return str(element.tag).rpartition("}")[2].lower()
+
+
 def _plain(text: str | None) -> str:
     return " ".join((text or "").split())
 
@@ -297,7 +347,7 @@ class _XmlNote:
             elif name.startswith("stim") and is_stimulus(tag.rpartition("}")[2]):
                 self._read_stimulus(element, tag.rpartition("}")[2])
             elif name in _ELEMENTS:
-                _ELEMENTS[name](self, element, name)
+                _ELEMENTS[name](self, element)
             else:
                 self._keep_unknown(element)
 
@@ -322,96 +372,97 @@ class _XmlNote:
 
         self._notes.append(_plain(etree.tostring(element, encoding="unicode", with_tail=False)))
 
-    def _number(self, element: _Element, name: str, factor: Callable[[str], float | None], units: str) -> float | None:
+    def _number(self, element: _Element, factor: Callable[[str], float | None], units: str) -> float | None:
         """Return the element's value in our unit; without a known unit report it and return ``None``."""
+        name = _name(element)
         value, unit = _plain(element.text), _plain(element.get("unit"))
         if not _XML_NUMBER.match(value):
             self._faults.append(Misstatement(name, "a number", ascii(value[:40])))
             return None
         scale = factor(unit) if unit else None
         if scale is None:
-            found = f"{value} {ascii(unit[:20])}" if unit else f"{value} without a unit"
+            found = f"{value} {unit[:20]!a}" if unit else f"{value} without a unit"
             self._faults.append(Misstatement(name, f"a value with its unit ({units})", found))
             return None
         return _times(value, scale)
 
-    def _positive(self, element: _Element, name: str, factor: Callable[[str], float | None], units: str) -> float | None:
-        value = self._number(element, name, factor, units)
+    def _positive(self, element: _Element, factor: Callable[[str], float | None], units: str) -> float | None:
+        value = self._number(element, factor, units)
         if value is not None and value <= 0:
-            self._faults.append(Misstatement(name, "more than 0", f"{value:g}"))
+            self._faults.append(Misstatement(_name(element), "more than 0", f"{value:g}"))
             return None
         return value
 
-    def read_duration(self, element: _Element, name: str) -> None:
-        value = self._positive(element, name, time_factor, "us, ms or s")
+    def read_duration(self, element: _Element) -> None:
+        value = self._positive(element, time_factor, "us, ms or s")
         if value is not None:
             self.set("duration_ms", value)
 
-    def read_intensity(self, element: _Element, name: str) -> None:
+    def read_intensity(self, element: _Element) -> None:
         mode = _plain(element.get("mode")).lower()
         current = None if mode == "voltage" else current_factor(_plain(element.get("unit")))
         if current is not None or mode == "current":
-            value = self._number(element, name, current_factor, "uA, mA or A")
+            value = self._number(element, current_factor, "uA, mA or A")
             field = "intensity_ma"
         else:
-            value = self._number(element, name, _volt_factor, "mA or V")
+            value = self._number(element, _volt_factor, "mA or V")
             field = "intensity_v"
         if value is not None:
             self.set(field, value)
 
-    def read_position(self, element: _Element, name: str) -> None:
+    def read_position(self, element: _Element) -> None:
         side, place = split_side(_plain(element.text))
         if side is not None:
             self.set("side", side)
         if place:
             self.set("site", place.lower())
 
-    def read_distance(self, element: _Element, name: str) -> None:
+    def read_distance(self, element: _Element) -> None:
         mode = _plain(element.get("mode")).lower()
         if mode and not ("stim" in mode and "record" in mode):
             self._keep_unknown(element)
             return
-        value = self._positive(element, name, length_factor, "mm, cm or m")
+        value = self._positive(element, length_factor, "mm, cm or m")
         if value is not None:
             self.set("distance_mm", value)
 
-    def read_temperature(self, element: _Element, name: str) -> None:
-        value = self._number(element, name, lambda unit: 1.0 if temperature_is_celsius(unit) else None, "degree C")
+    def read_temperature(self, element: _Element) -> None:
+        value = self._number(element, lambda unit: 1.0 if temperature_is_celsius(unit) else None, "degree C")
         if value is not None:
             self.set("temperature_c", value)
             if place := _plain(element.get("position")):
                 self.set("temperature_site", place)
 
-    def read_text(self, element: _Element, name: str) -> None:
+    def read_text(self, element: _Element) -> None:
         if text := _plain(element.text):
-            self.set(name, text)
+            self.set(_name(element), text)
 
-    def read_comment(self, element: _Element, name: str) -> None:
+    def read_comment(self, element: _Element) -> None:
         if text := "".join(element.itertext()).strip():
             self._notes.append(text)
 
-    def read_side(self, element: _Element, name: str) -> None:
+    def read_side(self, element: _Element) -> None:
         side, rest = split_side(_plain(element.text))
         if side is None or rest:
-            self._faults.append(Misstatement(name, "left or right", ascii(_plain(element.text)[:40])))
+            self._faults.append(Misstatement(_name(element), "left or right", ascii(_plain(element.text)[:40])))
         else:
             self.set("side", side)
 
-    def read_count(self, element: _Element, name: str) -> None:
+    def read_count(self, element: _Element) -> None:
         text = _plain(element.text)
         if text.isdecimal() and len(text) < 7 and 0 < int(text) <= _MOST_AVERAGED:
             self.set("averaged_count", int(text))
         else:
-            self._faults.append(Misstatement(name, "a number of sweeps", ascii(text[:40])))
+            self._faults.append(Misstatement(_name(element), "a number of sweeps", ascii(text[:40])))
 
-    def read_latency(self, element: _Element, name: str) -> None:
-        self._report(element, "latency_ms", self._number(element, name, time_factor, "us, ms or s"))
+    def read_latency(self, element: _Element) -> None:
+        self._report(element, "latency_ms", self._number(element, time_factor, "us, ms or s"))
 
-    def read_amplitude(self, element: _Element, name: str) -> None:
-        self._report(element, "amplitude_uv", self._number(element, name, voltage_factor, "uV or mV"))
+    def read_amplitude(self, element: _Element) -> None:
+        self._report(element, "amplitude_uv", self._number(element, voltage_factor, "uV or mV"))
 
-    def read_velocity(self, element: _Element, name: str) -> None:
-        value = self._number(element, name, lambda unit: 1.0 if unit.lower() in _VELOCITY_UNITS else None, "m/s")
+    def read_velocity(self, element: _Element) -> None:
+        value = self._number(element, lambda unit: 1.0 if unit.lower() in _VELOCITY_UNITS else None, "m/s")
         self._report(element, "velocity_m_s", value)
 
     def _report(self, element: _Element, kind: str, value: float | None) -> None:
@@ -420,7 +471,7 @@ class _XmlNote:
 
 
 _CONTAINERS = frozenset({"measurements", "sweeps", "study"})
-_ELEMENTS: dict[str, Callable[[_XmlNote, "_Element", str], None]] = {
+_ELEMENTS: dict[str, Callable[[_XmlNote, _Element], None]] = {
     "accepted": _XmlNote.read_count,
     "amplitude": _XmlNote.read_amplitude,
     "averaged": _XmlNote.read_count,

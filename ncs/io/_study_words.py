@@ -54,9 +54,11 @@ _NERVES = {
 }
 _MUSCLES = frozenset({("anterior", "tibial"), ("tibial", "anterior")})
 _LONGEST_NAME = max(map(len, _NERVES))
+# They say what was recorded, never where.
 _PREFIXES = frozenset(
-    "cmap emg eeg eng ep mcs mnc mncs mncv nc ncs ncv scs snap snc sncs sncv".split()  # what, never where
-)
+    {"cmap", "eeg", "emg", "eng", "ep", "mcs", "mnc", "mncs", "mncv", "nc", "ncs", "ncv", "scs", "snap", "snc", "sncs",
+     "sncv"}
+)  # fmt: skip
 _NUMBERED = re.compile(r"(?:ai|amp|ch|chan|channel|eeg|emg|eng|nc|signal|trace)?[\s_-]*\d*\Z", re.IGNORECASE)
 _WORDS = re.compile(r"[^\W_]+")
 _LONGEST_TEXT = 200

@@ -7,9 +7,8 @@ Sweeps of the same stimulus text form one trace (EDF+ specification, 2.2.3). Cha
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
 from itertools import groupby
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +17,22 @@ from ncs.io._edf_annotations import Annotation, Timeline, milliseconds_between
 from ncs.io._edf_header import Faults, quoted
 from ncs.io._stimulus_notes import Statement, merge_statements, read_note
 
-__all__ = ["BEFORE_S", "AFTER_S", "Cut", "Group", "Run", "Sweep", "cut", "find_runs", "group", "record_sweeps",
-           "stimulus_sweeps"]  # fmt: skip
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "AFTER_S",
+    "BEFORE_S",
+    "Cut",
+    "Group",
+    "Run",
+    "Sweep",
+    "cut",
+    "find_runs",
+    "group",
+    "record_sweeps",
+    "stimulus_sweeps",
+]  # fmt: skip
 
 BEFORE_S = 0.005
 AFTER_S = 0.1
@@ -182,9 +195,9 @@ def find_runs(timeline: Timeline, record_seconds: float, faults: Faults) -> list
     gaps = np.abs(np.diff(stated) - record_seconds) > _CONTIGUOUS_S if len(onsets) > 1 else np.zeros(0, np.bool_)
     firsts = [0, *(int(index) + 1 for index in np.flatnonzero(gaps))]
     for first in firsts[1:]:
-        faults.note(f"record {first + 1}", "time-keeping annotation", f"a record that starts {record_seconds:g} s after the "
-                    "one before it, as EDF+C promises", f"{onsets[first]} after {onsets[first - 1]} s",
-                    "sweeps do not reach across the gap")  # fmt: skip
+        expected = f"an onset {record_seconds:g} s after the record before, as EDF+C promises"
+        faults.note(f"record {first + 1}", "time-keeping annotation", expected,
+                    f"{onsets[first]} after {onsets[first - 1]} s", "sweeps do not reach across the gap")  # fmt: skip
         if faults.overflowing:
             faults.add("records", "time-keeping annotation", "a continuous recording", f"{len(firsts) - 1} gaps",
                        "a recording with gaps is EDF+D")  # fmt: skip
@@ -283,7 +296,7 @@ def _join(sweeps: list[Sweep], faults: Faults) -> Statement:
 
 
 def cut(
-    groups: Sequence[Group], runs: Sequence[Run], samples: int, rate_hz: float, faults: Faults, channel: str
+    groups: Sequence[Group], runs: Sequence[Run], samples: int, rate_hz: float, faults: Faults, *, channel: str
 ) -> list[Cut]:
     """Place the windows of all groups on one channel of a continuous file.
 
@@ -353,8 +366,8 @@ def _equal_windows(
     for at in np.flatnonzero(~kept):
         span = f"{before[at] / rate_hz * 1000:.3g} ms before and {after[at] / rate_hz * 1000:.3g} ms after"
         usual = f"{usual_before / rate_hz * 1000:.3g} and {usual_after / rate_hz * 1000:.3g} ms"
-        faults.note(one.sweeps[at].place, f"sweep of {channel or 'the channel'}", f"about {usual}, as for the other sweeps "
-                    "of this stimulus", span, "the sweep was left out")  # fmt: skip
+        expected = f"about {usual}, as for the other sweeps of this stimulus"
+        faults.note(one.sweeps[at].place, f"sweep of {channel}", expected, span, "the sweep was left out")
     if not kept.any():
         return Cut([], np.zeros(0, np.intp), 0, np.zeros(0))
     lead, tail = int(before[kept].min()), int(after[kept].min())

@@ -6,6 +6,7 @@ stated before numbers may be called microvolts.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ import numpy as np
 from ncs.errors import Problem, ReadError
 from ncs.io._dialect import Faults, Lines, decode, numeric_share
 from ncs.io._layouts import Block, Sweeps, read_sweeps
+from ncs.io._recording import HEAD_BYTES
 from ncs.io._units import current_factor, voltage_factor
 from ncs.model import Calibration, Origin, Provenance, Stimulus, Study, Subject, Trace, Visit
 
@@ -29,6 +31,7 @@ __all__ = ["TEXT", "TextReader"]
 
 _LEAST_CLAIM = 0.3
 _SURE_LINES = 10
+_SNIFFED_CHARACTERS = 16_000
 _RATE_TOLERANCE = 1e-6
 
 _SKELETON = {
@@ -64,11 +67,14 @@ class TextReader:
         text = decode(head[: len(head) - len(head) % 2], None, Faults(""))
         if text is None:
             return 0.0
-        whole_lines = text[: text.rfind("\n")] if "\n" in text else text
-        share, columns = numeric_share(whole_lines)
+        start = text[:_SNIFFED_CHARACTERS]
+        if len(start) < len(text) or len(head) >= HEAD_BYTES:
+            # the last line, or of a single long line the last cell, may be cut in two
+            start = start[: start.rfind("\n")] if "\n" in start else re.sub(r"[^\s,;]*$", "", start)
+        share, columns = numeric_share(start)
         if share < 0.5:
             return 0.0
-        sure = columns > 1 or whole_lines.count("\n") >= _SURE_LINES
+        sure = columns > 1 or start.count("\n") >= _SURE_LINES
         return _LEAST_CLAIM + (0.3 * share if sure else 0.0)
 
     def read(self, request: ReadRequest) -> Visit:
@@ -90,9 +96,9 @@ class TextReader:
             faults.add("", "content", "rows of numbers", "an empty file")
             raise ReadError(faults.problems)
         sweeps = read_sweeps(lines, layout, faults) if lines is not None else None
-        missing = _missing(
-            sweeps, sidecar, has_time=layout.time_column not in {None, "none"} or layout.time_row is not None
-        )
+        has_time = layout.time_column not in {None, "none"} or layout.time_row is not None
+        asked = any(problem.field.startswith("layout.") for problem in faults.problems)
+        missing = _missing(sweeps, sidecar, has_time=has_time or asked)
         _report_missing(missing, request, faults)
         if sweeps is None or faults:
             raise ReadError(faults.problems)
@@ -117,7 +123,7 @@ def _missing(sweeps: Sweeps | None, sidecar: Sidecar | None, *, has_time: bool) 
 _EXPECTED = {
     "unit": "the unit of the voltages",
     "sampling_rate_hz": "the sampling rate, or a time column",
-    "polarity": "whether a negative peak is stored as a negative number",
+    "polarity": "the polarity of the stored voltages",
     "stimulus_ms": "the time of the stimulus",
 }
 

@@ -6,11 +6,9 @@ The walk is: header, annotations, sweeps, channels, visit. Field rules live in t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +17,6 @@ from ncs.io import _sweeps as sweeping
 from ncs.io._edf_annotations import read_annotations
 from ncs.io._edf_header import Faults, Header, Signal, decode_header, quoted
 from ncs.io._edf_identity import decode_date, decode_subject, study_words_of
-from ncs.io._recording import ReadRequest
 from ncs.io._sites import split_side
 from ncs.io._stimulus_notes import Statement
 from ncs.io._study_words import StudyWords, parse_filters, read_label, read_study_words, technique_of
@@ -27,10 +24,18 @@ from ncs.io._sweeps import Group, Sweep
 from ncs.io._units import voltage_factor
 from ncs.model import Calibration, Origin, Provenance, Side, Stimulus, Study, Technique, Trace, Visit
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from ncs.io._recording import ReadRequest
+
 __all__ = ["EDF", "EdfReader"]
 
 FloatArray = NDArray[np.float64]
 SampleArray = NDArray[np.float32]
+_Shared = tuple[dict[str, Any], dict[str, Origin]]
+"""Fields that all traces of a channel have in common, and the origins of these."""
 
 _MOST_TRACES = 10_000
 _BLOCK_SAMPLES = 1 << 20
@@ -125,7 +130,7 @@ class _File:
     common: Statement
     faults: Faults
 
-    def digital(self, signal: Signal, records: NDArray[np.intp] | slice) -> NDArray[Any]:
+    def digital(self, signal: Signal, records: slice) -> NDArray[Any]:
         """Return stored numbers of some records, shape ``(n_records, samples)``."""
         header = self.header
         shape = (self.records, header.record_samples)
@@ -147,7 +152,9 @@ class _File:
 def _count_records(content: bytes, header: Header, faults: Faults) -> int:
     """Return how many complete data records there are to read; what was promised beyond them is noted."""
     if all(signal.is_annotations for signal in header.signals):
-        faults.note("byte 252", "signals", "a recording channel", "annotations only", "there are no waveforms to analyse")
+        faults.note(
+            "byte 252", "signals", "a recording channel", "annotations only", "there are no waveforms to analyse"
+        )
         return 0
     size = len(content) - header.header_bytes
     complete, rest = divmod(size, header.record_bytes)
@@ -185,7 +192,7 @@ def _find_sweeps(
     groups = sweeping.group(sweeps, faults)
     if groups and common.notes:
         said = groups[0].said
-        groups[0] = groups[0]._replace(said=replace(said, notes=common.notes + said.notes))
+        groups[0] = groups[0]._replace(said=said._replace(notes=common.notes + said.notes))
     return groups, runs, common
 
 
@@ -231,28 +238,30 @@ def _read_channel(file: _File, signal: Signal, unit: str, factor: float, *, n_ch
 
 def _read_traces(file: _File, signal: Signal, unit: str, factor: float) -> list[tuple[Group, Trace]]:
     rate_hz = file.header.rate_hz(signal)
-    shared = _shared_fields(file, signal, unit)
+    shared = _shared_fields(signal, unit, rate_hz)
     traces = []
+    by_record = _read_whole(file, signal, factor)
     if file.runs is None:
         for group in file.groups:
-            records = np.array([sweep.index for sweep in group.sweeps])
-            samples = calibrate(file.digital(signal, records), signal, factor)
+            records = [sweep.index for sweep in group.sweeps]
+            are_neighbours = records[-1] - records[0] + 1 == len(records)
+            samples = by_record[records[0] : records[-1] + 1] if are_neighbours else by_record[records]
             times = [sweep.stimulus_ms for sweep in group.sweeps]
             stimulus_ms = None if None in times else np.array(times, np.float64)
-            traces.append((group, _make_trace(group, group.sweeps, samples, stimulus_ms, rate_hz, shared)))
+            traces.append((group, _make_trace(group, group.sweeps, samples, stimulus_ms, shared)))
         return traces
-    whole = _read_whole(file, signal, factor)
+    whole = by_record.ravel()
     if not file.groups:
         group = Group("", [], file.common)
         for run in file.runs:
             part = whole[np.newaxis, run.first * signal.samples : (run.first + run.records) * signal.samples]
-            traces.append((group, _make_trace(group, [], part, None, rate_hz, shared)))
+            traces.append((group, _make_trace(group, [], part, None, shared)))
         return traces
-    cuts = sweeping.cut(file.groups, file.runs, signal.samples, rate_hz, file.faults, signal.label)
+    cuts = sweeping.cut(file.groups, file.runs, signal.samples, rate_hz, file.faults, channel=signal.label)
     for group, one in zip(file.groups, cuts, strict=True):
         if one.sweeps:
             samples = whole[one.starts[:, np.newaxis] + np.arange(one.length)]
-            traces.append((group, _make_trace(group, one.sweeps, samples, one.stimulus_ms, rate_hz, shared)))
+            traces.append((group, _make_trace(group, one.sweeps, samples, one.stimulus_ms, shared)))
     return traces
 
 
@@ -262,26 +271,29 @@ def calibrate(digital: NDArray[Any], signal: Signal, factor: float) -> SampleArr
     ``physical = minimum + (digital - digital minimum) * (physical range) / (digital range)``, in float64; ``factor`` is
     what one physical unit is in microvolts.
     """
-    value = np.subtract(digital, signal.digital_min, dtype=np.float64)
+    value: FloatArray = np.subtract(digital, signal.digital_min, dtype=np.float64)
     value *= (signal.physical_max - signal.physical_min) * factor / (signal.digital_max - signal.digital_min)
     value += signal.physical_min * factor
     return value.astype(np.float32)
 
 
 def _read_whole(file: _File, signal: Signal, factor: float) -> SampleArray:
-    """Return a channel from end to end, converted block by block to keep the memory needed small."""
+    """Return a channel record by record, converted block by block to keep the memory needed small."""
+    if file.records * signal.samples <= _BLOCK_SAMPLES:
+        return calibrate(file.digital(signal, slice(None)), signal, factor)
     samples = np.empty((file.records, signal.samples), np.float32)
     step = max(1, _BLOCK_SAMPLES // signal.samples)
     for first in range(0, file.records, step):
         block = slice(first, first + step)
         samples[block] = calibrate(file.digital(signal, block), signal, factor)
-    return samples.ravel()
+    return samples
 
 
-def _shared_fields(file: _File, signal: Signal, unit: str) -> tuple[dict[str, Any], dict[str, Origin]]:
+def _shared_fields(signal: Signal, unit: str, rate_hz: float) -> _Shared:
     filters = parse_filters(signal.prefilter)
     unit_origin = _FILE if signal.unit else Origin.SIDECAR
     fields = {
+        "sampling_rate_hz": rate_hz,
         "filters": filters,
         "channel": signal.label,
         "calibration": Calibration(
@@ -296,12 +308,10 @@ def _shared_fields(file: _File, signal: Signal, unit: str) -> tuple[dict[str, An
 
 
 def _make_trace(
-    group: Group, sweeps: Sequence[Sweep], samples: SampleArray, stimulus_ms: FloatArray | None, rate_hz: float,
-    shared: tuple[dict[str, Any], dict[str, Origin]],
-) -> Trace:  # fmt: skip
+    group: Group, sweeps: Sequence[Sweep], samples: SampleArray, stimulus_ms: FloatArray | None, shared: _Shared
+) -> Trace:
     fields, origins = shared
     said = group.said
-    origins = dict(origins)
     intensity_ma = _per_sweep([sweep.said.intensity_ma for sweep in sweeps])
     intensity_v = _per_sweep([sweep.said.intensity_v for sweep in sweeps])
     stated = (
@@ -309,11 +319,9 @@ def _make_trace(
         ("intensity_ma", intensity_ma), ("intensity_v", intensity_v), ("stimulus_duration_ms", said.duration_ms),
         ("averaged_count", said.averaged_count), ("reported", said.reported or None),
     )  # fmt: skip
-    for name, value in stated:
-        if value is not None:
-            origins[name] = _FILE
+    origins = origins | {name: _FILE for name, value in stated if value is not None}
     return Trace(
-        samples_uv=samples, sampling_rate_hz=rate_hz, stimulus_ms=stimulus_ms, stimulation_site=said.site,
+        samples_uv=samples, stimulus_ms=stimulus_ms, stimulation_site=said.site,
         distance_mm=said.distance_mm, averaged_count=said.averaged_count, reported=said.reported, notes=said.notes,
         stimulus=Stimulus(intensity_ma=intensity_ma, intensity_v=intensity_v, duration_ms=said.duration_ms,
                           label=group.label),
@@ -323,7 +331,7 @@ def _make_trace(
 
 def _per_sweep(values: list[float | None]) -> FloatArray | None:
     """Return one value for each sweep, NaN where none is stated; ``None`` where none is stated at all."""
-    if all(value is None for value in values):
+    if values.count(None) == len(values):
         return None
     array = np.array([np.nan if value is None else value for value in values])
     array.flags.writeable = False
@@ -339,7 +347,7 @@ def _make_study(file: _File, signal: Signal, members: list[tuple[Group, Trace]],
     words = read_study_words(text, is_structured=is_structured)
     traces = tuple([trace for _, trace in members])
     if n_channels > 1:
-        traces = tuple([_without_unassigned(trace, group, label.site, file.faults) for group, trace in members])
+        traces = tuple([_without_unassigned(trace, group, label.site, file) for group, trace in members])
     place = next((one.recording for one in said if one.recording), None) if n_channels == 1 else None
     place_side, place = split_side(place) if place else (None, label.site)
     side = _agreed_side(file, signal, said, (words.side, label.words.side, place_side))
@@ -357,20 +365,26 @@ def _make_study(file: _File, signal: Signal, members: list[tuple[Group, Trace]],
     return Study(traces=traces, provenance=Provenance(origins), **fields)
 
 
-def _without_unassigned(trace: Trace, group: Group, site: str | None, faults: Faults) -> Trace:
-    """Take back from a trace what belongs to one recording channel when the file does not say to which."""
+def _without_unassigned(trace: Trace, group: Group, site: str | None, file: _File) -> Trace:
+    """Take back from a trace what belongs to one recording channel, unless the file says that it is this one."""
     said = group.said
-    if said.recording and site and split_side(said.recording)[1].casefold().startswith(site.casefold()):
-        return trace
     if trace.distance_mm is None and not trace.reported:
         return trace
-    if trace.distance_mm is not None and not said.recording:
-        problem = (group.sweeps[0].place, "distance", "the name of the recording channel it belongs to",
-                   f"{trace.distance_mm:g} mm in a file with several", "it was not used; a sidecar can state it")  # fmt: skip
-        if all((known.place, known.field) != problem[:2] for known in faults.noted):
-            faults.note(*problem)
+    if _names(said.recording, site):
+        return trace
+    if not any(_names(said.recording, read_label(signal.label).site) for signal in file.header.signals):
+        place = group.sweeps[0].place if group.sweeps else ""
+        found = f"{said.recording or 'nothing'}, in a file with several"
+        if all((known.place, known.field) != (place, "recording") for known in file.faults.noted):
+            file.faults.note(place, "recording", "the channel that distance and measurements belong to", found,
+                             "they were not used; a sidecar can state the distance")  # fmt: skip
     origins = {name: origin for name, origin in trace.provenance.items() if name not in {"distance_mm", "reported"}}
     return replace(trace, distance_mm=None, reported=(), provenance=Provenance(origins))
+
+
+def _names(recording: str | None, site: str | None) -> bool:
+    """Return whether a place of recording is the one of a label, which has room for 16 characters only."""
+    return bool(recording and site) and split_side(recording or "")[1].casefold().startswith((site or "").casefold())
 
 
 def _agreed_side(
@@ -378,7 +392,9 @@ def _agreed_side(
 ) -> Side | None:
     sources = zip(("the recording field", "the label", "the recording site"), others, strict=True)
     stated = [(where, side) for where, side in sources if side is not None]
-    stated += [(f"annotation {quoted(one.stimulus or 'EDF_XMLnote')}", one.side) for one in said if one.side is not None]
+    stated += [
+        (f"annotation {quoted(one.stimulus or 'EDF_XMLnote')}", one.side) for one in said if one.side is not None
+    ]
     for where, side in stated[1:]:
         if side is not stated[0][1]:
             file.faults.add(f"signal {signal.number} ({signal.label})", "side", f"{stated[0][1]}, as in {stated[0][0]}",
@@ -388,10 +404,16 @@ def _agreed_side(
 
 
 def _agreed(said: list[Statement], name: str, faults: Faults) -> Any:
-    values = list(dict.fromkeys([value for one in said if (value := getattr(one, name)) is not None]))
-    if len(values) > 1:
-        faults.note("annotations", name, "one value for the study", ", ".join(map(str, values[:5])), "the first was used")
-    return values[0] if values else None
+    first = None
+    for one in said:
+        value = getattr(one, name)
+        if value is None or value == first:
+            continue
+        if first is not None:
+            faults.note("annotations", name, f"one value for the study, {first}", str(value), "the first was used")
+            break
+        first = value
+    return first
 
 
 def _agreed_word(stated: str | None, *words: str | None) -> str | None:
@@ -414,5 +436,5 @@ def _check_distances(traces: Sequence[Trace], members: list[tuple[Group, Trace]]
             continue
         before, where = known.setdefault(site, (distance, place))
         if before != distance:
-            faults.add(place, "distance", f"{before:g} mm, as for the same site ({site}) at {where}", f"{distance:g} mm",
-                       "the file contradicts itself")  # fmt: skip
+            expected = f"{before:g} mm, as for the same site ({site}) at {where}"
+            faults.add(place, "distance", expected, f"{distance:g} mm", "the file contradicts itself")

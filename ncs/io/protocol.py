@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from ncs.errors import Problem, SidecarError
 from ncs.io._settings import (
@@ -25,6 +25,7 @@ from ncs.io._settings import (
     path_text,
     read_settings_bytes,
     validate,
+    whole_number,
 )
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class ProtocolStudy(SettingsModel):
 class Protocol(SettingsModel):
     """A laboratory's habits."""
 
-    ncs_protocol: Literal[1]
+    ncs_protocol: Annotated[Literal[1], BeforeValidator(whole_number)]
     """Version of this format: 1."""
     name: Text | None = None
     """Name of the protocol; not used by ncs."""

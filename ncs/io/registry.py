@@ -190,9 +190,10 @@ def _claim(reader: Reader, head: bytes, path: Path) -> float:
 def _content_in_words(head: bytes) -> str:
     if not head:
         return "an empty file"
-    start = head[:16]
-    shown = start.decode("ascii") if start.isascii() and start.decode("ascii").isprintable() else start.hex(" ")
-    return f"content that starts with {shown!r}"
+    start = head[:24]
+    if start.isascii() and b"\0" not in start:
+        return f"content that starts with {start.decode('ascii')!r}"
+    return f"content that starts with the bytes {start[:12].hex(' ')}"
 
 
 def _problem(path: Path, expected: str, found: str, hint: str) -> Problem:

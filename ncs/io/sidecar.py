@@ -25,10 +25,12 @@ from ncs.io._settings import (
     path_text,
     read_settings_bytes,
     validate,
+    whole_number,
 )
 
 if TYPE_CHECKING:
     import os
+import re
 
 __all__ = [
     "SIDECAR_VERSION",
@@ -46,6 +48,7 @@ __all__ = [
 
 SIDECAR_VERSION = 1
 _MAX_NUMBERS = 100_000
+_RANGE = re.compile(r"([0-9]{1,6})(?:\s*-\s*([0-9]{1,6}))?")
 
 
 def _is_number(value: object) -> bool:
@@ -85,10 +88,10 @@ def _counted(value: object) -> tuple[int, ...]:
     if isinstance(value, str):
         numbers: list[int] = []
         for part in value.split(","):
-            first, _, last = part.strip().partition("-")
-            if not (first.isdecimal() and (last or first).isdecimal()) or len(first) > 6 or len(last) > 6:
+            ends = _RANGE.fullmatch(part.strip())
+            if ends is None:
                 raise ValueError(expected)
-            numbers.extend(range(int(first), int(last or first) + 1))
+            numbers.extend(range(int(ends[1]), int(ends[2] or ends[1]) + 1))
     elif isinstance(value, (list, tuple)) and all(isinstance(n, int) and not isinstance(n, bool) for n in value):
         numbers = list(value)
     else:
@@ -177,7 +180,11 @@ Date = Annotated[
 VoltageUnit = Annotated[str, BeforeValidator(_unit)]
 IntensityUnit = Annotated[str, BeforeValidator(_intensity_unit)]
 Sex = Annotated[Literal["F", "M"], BeforeValidator(_upper)]
-Delimiter = Annotated[Literal[",", ";", "\t", " "], BeforeValidator(_delimiter)]
+Delimiter = Annotated[
+    Literal[",", ";", "\t", " "],
+    BeforeValidator(_delimiter),
+    WithJsonSchema({"enum": [*_DELIMITER_NAMES, *_DELIMITER_NAMES.values()]}),
+]
 Positive = Annotated[float, Field(gt=0)]
 LineNumber = Annotated[int, Field(ge=1)]
 
@@ -206,7 +213,7 @@ class Layout(SettingsModel):
     """`columns`: one column per sweep, one row per sample (assumed where the header does not speak against it);
     `rows`: one row per sweep; `long`: one row per sample of one sweep, with columns that say which sweep."""
     delimiter: Delimiter | None = None
-    """What separates the columns: `comma`, `semicolon`, `tab`, `space` (or the character itself)."""
+    """What separates the columns, as a word or as the character itself."""
     decimal: Literal[".", ","] | None = None
     """Decimal mark."""
     encoding: Literal["utf-8", "utf-16", "latin-1", "cp1252", "cp1251"] | None = None
@@ -259,7 +266,8 @@ class Select(SettingsModel):
     label: Text | None = None
     """Label of the stimulus, as the file words it."""
     sweeps: Counted | None = None
-    """Numbers of the sweeps, from 1, in the file's order within the channel (EDF+: the records with a response)."""
+    """Numbers of the sweeps, from 1, counted within the channel; where the file names stimuli, first all sweeps of its
+    first stimulus, then those of the next."""
 
 
 class SegmentEntry(SettingsModel):
@@ -337,7 +345,7 @@ class StudyEntry(_StudyFields):
 class Sidecar(_StudyFields):
     """What a person states about a recording. A flat sidecar describes one study; `studies` describes several."""
 
-    ncs_sidecar: Literal[1]
+    ncs_sidecar: Annotated[Literal[1], BeforeValidator(whole_number)]
     """Version of this format: 1."""
     schema_uri: str | None = Field(default=None, alias="$schema")
     """Address of the JSON schema, for editors; ncs ignores it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
 from ncs.detect.marks import Flag, Marks, Outcome
@@ -136,35 +137,83 @@ class SitePair:
 def distal_to_proximal(study: Study, marked: Sequence[MarkedTrace]) -> tuple[tuple[MarkedTrace, ...], bool]:
     """Return the traces from distal to proximal, and whether that order is known.
 
-    Distances order the sites; without them the order of the protocol or of directly measured segments holds, in
-    which ``ncs.io`` has put the traces already.
+    Distances order the sites; without them the protocol does, in whose order ``ncs.io`` has put the traces already, and
+    without that the directly measured segments, where they form one chain through all sites.
     """
-    distances = [m.trace.distance_mm for m in marked]
-    if all(d is not None for d in distances):
-        return tuple(sorted(marked, key=lambda m: m.trace.distance_mm or 0.0)), True
-    known = len(marked) == 1 or bool(study.segments) or study.provenance["site_order"] is not Origin.UNSET
-    return tuple(marked), known
+    distances = [at.trace.distance_mm for at in marked]
+    if all(distance is not None for distance in distances):
+        ordered = tuple(sorted(marked, key=lambda at: at.trace.distance_mm or 0.0))
+        return ordered, all(_distinct(near, far) for near, far in pairwise(ordered))
+    if len(marked) == 1 or study.provenance["site_order"] is not Origin.UNSET:
+        return tuple(marked), True
+    chain = _chain(study)
+    if all(_key(at) in chain for at in marked):
+        return tuple(sorted(marked, key=lambda at: chain.index(_key(at)))), True
+    return tuple(marked), False
 
 
-def site_pairs(study: Study, ordered: Sequence[MarkedTrace]) -> tuple[SitePair, ...]:
-    """Return neighbouring pairs of sites, then every other pair whose distance was measured directly."""
-    stated = {(s.distal_site, s.proximal_site): s for s in study.segments}
-    by_site = {m.trace.stimulation_site: m for m in ordered}
-    pairs = [_oriented(stated, near, far) for near, far in pairwise(ordered)]
-    seen = {(d.trace.stimulation_site, p.trace.stimulation_site) for d, p in pairs}
-    pairs += [(by_site[d], by_site[p]) for d, p in stated if (d, p) not in seen and d in by_site and p in by_site]
-    return tuple(_site_pair(stated, distal, proximal) for distal, proximal in pairs)
+def _key(at: MarkedTrace) -> str:
+    """Return the site in the form in which sites are compared."""
+    return (at.trace.stimulation_site or "").casefold()
+
+
+def _distinct(near: MarkedTrace, far: MarkedTrace) -> bool:
+    """Return whether the order of two neighbours by distance is an order; equal distances of two sites are not."""
+    return near.trace.distance_mm != far.trace.distance_mm or _key(near) == _key(far)
+
+
+def _chain(study: Study) -> list[str]:
+    """Return the sites of the measured segments from distal to proximal; empty where they leave the order open."""
+    sorter: TopologicalSorter[str] = TopologicalSorter()
+    for segment in study.segments:
+        sorter.add(segment.proximal_site.casefold(), segment.distal_site.casefold())
+    chain: list[str] = []
+    try:
+        sorter.prepare()
+    except CycleError:
+        return []
+    while sorter.is_active():
+        ready = sorter.get_ready()
+        if len(ready) > 1:
+            return []
+        chain += ready
+        sorter.done(*ready)
+    return chain
+
+
+def site_pairs(study: Study, ordered: Sequence[MarkedTrace], *, order_known: bool) -> tuple[SitePair, ...]:
+    """Return neighbouring pairs of sites, then every other pair whose distance was measured directly.
+
+    Where the order is not known, a pair is put in the order of its own distances or of its measured segment.
+    """
+    stated = {(s.distal_site.casefold(), s.proximal_site.casefold()): s for s in study.segments}
+    by_site = {_key(at): at for at in reversed(ordered)}
+    rank = {_key(at): i for i, at in reversed(list(enumerate(ordered)))}
+    pairs = list(pairwise(ordered))
+    seen = {frozenset((_key(near), _key(far))) for near, far in pairs}
+    for names in stated:
+        if frozenset(names) not in seen and all(name in by_site for name in names):
+            near, far = sorted(names, key=rank.__getitem__)
+            pairs.append((by_site[near], by_site[far]))
+            seen.add(frozenset(names))
+    if not order_known:
+        pairs = [_oriented(stated, near, far) for near, far in pairs]
+    return tuple(_site_pair(stated, near, far) for near, far in pairs)
 
 
 def _oriented(
     stated: Mapping[tuple[str, str], Segment], near: MarkedTrace, far: MarkedTrace
 ) -> tuple[MarkedTrace, MarkedTrace]:
-    swapped = (far.trace.stimulation_site or "", near.trace.stimulation_site or "") in stated
+    first, second = near.trace.distance_mm, far.trace.distance_mm
+    if first is not None and second is not None and first != second:
+        swapped = first > second
+    else:
+        swapped = (_key(far), _key(near)) in stated
     return (far, near) if swapped else (near, far)
 
 
 def _site_pair(stated: Mapping[tuple[str, str], Segment], distal: MarkedTrace, proximal: MarkedTrace) -> SitePair:
-    direct = stated.get((distal.trace.stimulation_site or "", proximal.trace.stimulation_site or ""))
+    direct = stated.get((_key(distal), _key(proximal))) or stated.get((_key(proximal), _key(distal)))
     near, far = distal.trace.distance_mm, proximal.trace.distance_mm
     distance, reason, how = None, None, ""
     if direct is not None:
@@ -220,6 +269,8 @@ def velocity(
             return latency
     if distance_mm is None:
         return Value.missing(reason or Reason.NO_DISTANCE)
+    if not (0 < distance_mm < math.inf):
+        return Value.missing(Reason.IMPOSSIBLE_DISTANCE)
     assert near.value is not None  # the loop above has returned otherwise
     assert far.value is not None
     delay = far.value - near.value

@@ -41,7 +41,7 @@ def measure(part: StudyPart) -> None:
     distal = ordered[0]
     dml = latency(distal) if order_known else Value.missing(Reason.NO_SITE_ORDER)
     part.add("distal_motor_latency", dml, at=distal if order_known else None)
-    pairs = site_pairs(part.study, ordered)
+    pairs = site_pairs(part.study, ordered, order_known=order_known)
     for pair in pairs:
         _segment(part, pair, order_known=order_known)
     if not pairs:
@@ -93,8 +93,8 @@ def _terminal(near_mm: float | None, pair: SitePair, dml: Value) -> tuple[Value,
     speed = velocity(pair.distance_mm, dml, far, distance_sd_mm=None, reason=pair.reason)
     if speed.value is None:
         return speed, speed
-    if near_mm is None:
-        missing = Value.missing(Reason.NO_DISTAL_DISTANCE)
+    if near_mm is None or not 0 < near_mm < math.inf:
+        missing = Value.missing(Reason.NO_DISTAL_DISTANCE if near_mm is None else Reason.IMPOSSIBLE_DISTANCE)
         return missing, missing
     assert dml.value is not None  # a velocity exists, hence both latencies do
     assert far.value is not None

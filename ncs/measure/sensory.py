@@ -16,10 +16,10 @@ def _onset(at: MarkedTrace) -> Value:
 
 def measure(part: StudyPart) -> None:
     """Append every sensory quantity of a study to ``part``."""
-    ordered, _ = distal_to_proximal(part.study, part.marked)
+    ordered, order_known = distal_to_proximal(part.study, part.marked)
     for at in ordered:
         _site(part, at)
-    for pair in site_pairs(part.study, ordered):
+    for pair in site_pairs(part.study, ordered, order_known=order_known):
         speed = velocity(
             pair.distance_mm,
             _onset(pair.distal),

@@ -4,7 +4,7 @@ Importing this package loads numpy only; unit potentials are computed at first u
 """
 
 from ncs.simulate.conditions import CONDITIONS, Condition
-from ncs.simulate.contamination import Contamination
+from ncs.simulate.contamination import Contamination, contaminate
 from ncs.simulate.nerves import MotorNerve, Recording, SensoryNerve
 from ncs.simulate.studies import motor_study, sensory_study, visit
 from ncs.simulate.study_truth import SegmentTruth, SiteTruth, StudyTruth, VisitTruth
@@ -28,6 +28,7 @@ __all__ = [
     "Truth",
     "VisitTruth",
     "cmap",
+    "contaminate",
     "motor_study",
     "nothing",
     "sensory_study",

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any, TypeAlias
+from operator import index
+from typing import Any, SupportsIndex, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ncs.errors import InvalidInputError
 
-__all__ = ["Range", "Seed", "check_ranges", "draw", "generators", "raise_all", "seeds", "upper"]
+__all__ = ["Range", "Seed", "check_ranges", "draw", "entropy", "generators", "raise_all", "seeds", "upper"]
 
 Range: TypeAlias = float | tuple[float, float]
 """A number (the same for every sweep) or ``(low, high)`` (drawn uniformly for every sweep)."""
 
-Seed: TypeAlias = int | Sequence[int]
+Seed: TypeAlias = SupportsIndex | Sequence[int]
+"""A whole number of at least 0, or several."""
 
 FloatArray = NDArray[np.float64]
 
@@ -69,11 +72,28 @@ def raise_all(faults: Sequence[str]) -> None:
         raise InvalidInputError("\n".join(faults))
 
 
+def entropy(seed: Seed, *words: str) -> list[int]:
+    """Return a seed as a list of whole numbers, one more for the words.
+
+    Raises
+    ------
+    InvalidInputError
+        When the seed is not one or several whole numbers of at least 0.
+    """
+    try:
+        whole = [index(seed)] if isinstance(seed, SupportsIndex) else [index(part) for part in seed]
+    except TypeError:
+        whole = [-1]
+    if not whole or min(whole) < 0:
+        raise InvalidInputError(f"seed: expected one or several whole numbers of at least 0, found {seed!r}")
+    return [*whole, zlib.crc32(" ".join(words).encode())] if words else whole
+
+
 def generators(seed: Seed, n: int) -> list[np.random.Generator]:
     """Return ``n`` independent generators: drawing more from one changes nothing in the others."""
-    return [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(n)]
+    return [np.random.default_rng(child) for child in np.random.SeedSequence(entropy(seed)).spawn(n)]
 
 
 def seeds(seed: Seed, n: int) -> list[int]:
     """Return ``n`` independent seeds that depend on ``seed`` only."""
-    return [int(number) for number in np.random.SeedSequence(seed).generate_state(n, np.uint64)]
+    return [int(number) for number in np.random.SeedSequence(entropy(seed)).generate_state(n, np.uint64)]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ncs.simulate._ranges import Range, check_ranges, draw, generators, raise_all
+from ncs.simulate._ranges import Range, Seed, check_ranges, draw, generators, raise_all
 
 __all__ = ["Contamination", "contaminate"]
 
@@ -94,7 +94,7 @@ def contaminate(
     sampling_rate_hz: float,
     stimulus_ms: FloatArray,
     contamination: Contamination,
-    seed: int,
+    seed: Seed,
 ) -> FloatArray:
     """Return clean sweeps with everything added.
 

@@ -5,7 +5,6 @@ What a nerve is like and how it is recorded stands in ``nerves``; how its respon
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +26,7 @@ from ncs.model import (
 )
 from ncs.simulate._bank import Population, muscle_bank, nerve_bank
 from ncs.simulate._nerves import Leg, SiteResponse, respond
-from ncs.simulate._ranges import Seed, seeds
+from ncs.simulate._ranges import Seed, entropy, seeds
 from ncs.simulate.contamination import contaminate
 from ncs.simulate.nerves import (
     MOTOR_RECORDING,
@@ -229,6 +228,7 @@ def visit(
 
     Examples
     --------
+    >>> import datetime as dt
     >>> examined, truth = visit("P01", dt.date(2020, 5, 4), seed=7)
     >>> [study.technique.value for study in examined.studies]
     ['motor', 'sensory']
@@ -249,14 +249,9 @@ def visit(
     return examined, VisitTruth(studies=tuple(truth for _, truth in both))
 
 
-def _entropy(seed: Seed, *words: str) -> list[int]:
-    whole = [seed] if isinstance(seed, int) else list(seed)
-    return [*whole, zlib.crc32(" ".join(words).encode())]
-
-
 def _anatomy(seed: Seed, *words: str) -> tuple[np.random.Generator, np.random.Generator]:
     """Return the random numbers of a nerve: its units, and what happens to them on the way."""
-    first, second = seeds(_entropy(seed, "anatomy", *words), 2)
+    first, second = seeds(entropy(seed, "anatomy", *words), 2)
     return np.random.default_rng(first), np.random.default_rng(second)
 
 
@@ -274,7 +269,7 @@ def _traces(
     n_samples = round(r.duration_ms * r.sampling_rate_hz / 1e3)
     stimulus = np.full(1, r.stimulus_ms)
     traces, truths = [], []
-    seeds_added = seeds(_entropy(seed, "recording", *words), len(sites))
+    seeds_added = seeds(entropy(seed, "recording", *words), len(sites))
     for response, site, distance, seed_added in zip(responses, sites, distances_mm, seeds_added, strict=True):
         clean, marks = np.zeros((1, n_samples)), response.truth
         if response.fine is not None:

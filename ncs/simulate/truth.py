@@ -6,15 +6,12 @@ The definitions are those of the detectors' marks; both are voltages negative up
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ncs.simulate._bank import DT_MS
-
-if TYPE_CHECKING:
-    from ncs.simulate._compose import FineResponse
+from ncs.simulate._compose import FineResponse, read_at
 
 __all__ = ["ONSET_FRACTION", "Truth", "first_sign_ms"]
 
@@ -87,18 +84,17 @@ class Truth:
 
         Times are on the time axis of ``response``.
         """
-        y = -response.samples_uv
-        rows = np.arange(y.shape[0])
-        top = y.argmax(axis=1)
-        peak_at, peak_uv = _vertex(y, top)
+        flipped = FineResponse(samples_uv=-response.samples_uv, start_ms=response.start_ms)
+        y = flipped.samples_uv
+        peak_at, peak_uv = _summit(flipped, y.argmax(axis=1), sign=1.0)
         level = ONSET_FRACTION * peak_uv
-        onset_at = _crossing(y, (y >= level[:, np.newaxis]).argmax(axis=1), level)
+        onset_at = _crossing(flipped, (y >= level[:, np.newaxis]).argmax(axis=1), level)
         index = np.arange(y.shape[1])
-        after = index > top[:, np.newaxis]
+        after = index > peak_at[:, np.newaxis]
         end_index = (after & (y <= 0.0)).argmax(axis=1)
-        end_at = _crossing(y, end_index, np.zeros(rows.size))
+        end_at = _crossing(flipped, end_index, np.zeros_like(level))
         low = np.where(index >= end_index[:, np.newaxis], y, np.inf).argmin(axis=1)
-        trough_at, trough_uv = _vertex(y, low)
+        trough_at, trough_uv = _summit(flipped, low, sign=-1.0)
         start = response.start_ms
         return cls(
             onset_ms=start + onset_at * DT_MS,
@@ -108,7 +104,7 @@ class Truth:
             trough_ms=start + trough_at * DT_MS,
             trough_uv=trough_uv,
             area_uv_ms=DT_MS * (_integral(y, end_at) - _integral(y, onset_at)),
-            has_response=np.ones(rows.size, np.bool_),
+            has_response=np.ones(level.size, np.bool_),
         )
 
     def scaled(self, factor: FloatArray) -> Truth:
@@ -130,24 +126,39 @@ def first_sign_ms(response: FineResponse) -> FloatArray:
     return np.asarray(response.start_ms + seen.argmax(axis=1) * DT_MS)
 
 
-def _vertex(y: FloatArray, index: NDArray[np.intp]) -> tuple[FloatArray, FloatArray]:
-    """Return position and height of the extremum near a grid point, from the parabola through three points."""
-    rows = np.arange(y.shape[0])
-    centre = np.clip(index, 1, y.shape[1] - 2)
-    before, at, after = y[rows, centre - 1], y[rows, centre], y[rows, centre + 1]
+def _between(response: FineResponse, position: FloatArray) -> FloatArray:
+    """Return the waveform at positions between grid points, shape ``(n_sweeps, n_positions)``."""
+    return read_at(response, response.start_ms + position * DT_MS)
+
+
+def _summit(response: FineResponse, near: NDArray[np.intp], *, sign: float) -> tuple[FloatArray, FloatArray]:
+    """Return position and height of the highest (lowest) point within a step of a grid point."""
+    offsets = np.linspace(-1.0, 1.0, 41)
+    rows = np.arange(near.size)
+    around = sign * _between(response, near[:, np.newaxis] + offsets)
+    top = np.clip(around.argmax(axis=1), 1, offsets.size - 2)
+    before, at, after = around[rows, top - 1], around[rows, top], around[rows, top + 1]
     bend = before - 2.0 * at + after
-    safe = np.where(bend == 0.0, 1.0, bend)
-    shift = np.where(bend == 0.0, 0.0, np.clip(0.5 * (before - after) / safe, -1.0, 1.0))
-    return np.asarray(centre + shift, np.float64), at - 0.25 * (before - after) * shift
+    shift = np.clip(0.5 * (before - after) / np.where(bend == 0.0, 1.0, bend), -1.0, 1.0)
+    height = at - 0.25 * (before - after) * shift
+    return near + offsets[top] + shift * (offsets[1] - offsets[0]), sign * height
 
 
-def _crossing(y: FloatArray, index: NDArray[np.intp], level: FloatArray) -> FloatArray:
-    """Return where the waveform meets the level between ``index - 1`` and ``index``, on a straight line."""
-    rows = np.arange(y.shape[0])
+def _crossing(response: FineResponse, index: NDArray[np.intp], level: FloatArray) -> FloatArray:
+    """Return where the waveform meets the level between the grid points ``index - 1`` and ``index``."""
     right = np.maximum(index, 1)
-    before, after = y[rows, right - 1], y[rows, right]
-    step = after - before
-    return np.asarray(right - 1 + np.clip((level - before) / np.where(step == 0.0, 1.0, step), 0.0, 1.0))
+    low, high = (right - 1).astype(np.float64), right.astype(np.float64)
+    at_low, at_high = (_between(response, end[:, np.newaxis])[:, 0] - level for end in (low, high))
+    middle = high
+    for _ in range(4):
+        step = at_high - at_low
+        share = np.where(step == 0.0, 1.0, -at_low / np.where(step == 0.0, 1.0, step))
+        middle = low + np.clip(share, 0.0, 1.0) * (high - low)
+        at_middle = _between(response, middle[:, np.newaxis])[:, 0] - level
+        same_side = np.sign(at_middle) == np.sign(at_low)
+        low, at_low = np.where(same_side, middle, low), np.where(same_side, at_middle, at_low)
+        high, at_high = np.where(same_side, high, middle), np.where(same_side, at_high, at_middle)
+    return middle
 
 
 def _integral(y: FloatArray, until: FloatArray) -> FloatArray:

@@ -29,8 +29,7 @@ __all__ = ["decode_samples", "dumps", "encode_samples", "floats_from_json", "flo
 _PLAIN = "f4"
 _ZLIB = "f4-zlib"
 _CODES = "i2-delta-zlib"
-_HEADER = struct.Struct("<qddd")
-_INT16 = np.iinfo(np.int16)
+_HEADER = struct.Struct("<qdd")
 
 
 def sample_digest(samples: SampleArray) -> str:
@@ -82,29 +81,35 @@ def _encode_codes(samples: SampleArray, calibration: Calibration) -> bytes | Non
     factor = voltage_factor(calibration.unit)
     if low is None or high is None or bottom is None or top is None or factor is None or low == high or bottom == top:
         return None
-    gain = (top - bottom) / (high - low)
-    with np.errstate(invalid="ignore", over="ignore"):
-        codes = np.rint((samples.ravel() / np.float64(factor) - bottom) / gain + low)
-        if not (codes.size and codes.min() >= _INT16.min and codes.max() <= _INT16.max):  # false for NaN as well
-            return None
-    whole = codes.astype("<i2")
-    if not np.array_equal(_from_codes(whole, low, gain, bottom, factor).view("<u4"), samples.ravel().view("<u4")):
+    step, base = (top - bottom) * factor / (high - low), bottom * factor
+    exact = samples.reshape(-1)
+    codes = exact.astype(np.float64)
+    codes -= base
+    codes /= step
+    codes += low
+    with np.errstate(invalid="ignore"):  # NaN and what is out of range show in the comparison
+        whole = np.rint(codes, out=codes).astype("<i2")
+    if not np.array_equal(_from_codes(whole, low, step, base).view("<u4"), exact.view("<u4")):
         return None
     delta = whole.copy()
     delta[1:] -= whole[:-1]
     planes = delta.view(np.uint8).reshape(-1, 2).T.tobytes()
-    return _HEADER.pack(low, gain, bottom, factor) + zlib.compress(planes, 1)
+    return _HEADER.pack(low, step, base) + zlib.compress(planes, 1)
 
 
-def _from_codes(codes: NDArray[np.int16], low: int, gain: float, bottom: float, factor: float) -> SampleArray:
-    return (((codes.astype(np.float64) - low) * gain + bottom) * factor).astype("<f4")
+def _from_codes(codes: NDArray[np.int16], low: int, step: float, base: float) -> SampleArray:
+    """Return microvolts, step by step as the EDF reader computes them, so that the last bit agrees."""
+    values = np.subtract(codes, low, dtype=np.float64)
+    values *= step
+    values += base
+    return values.astype("<f4")
 
 
 def _decode_codes(data: bytes) -> SampleArray:
-    low, gain, bottom, factor = _HEADER.unpack_from(data)
+    low, step, base = _HEADER.unpack_from(data)
     planes = np.frombuffer(zlib.decompress(data[_HEADER.size :]), np.uint8)
     delta = np.ascontiguousarray(planes.reshape(2, -1).T).view("<i2").ravel()
-    return _from_codes(np.cumsum(delta, dtype=np.int16), low, gain, bottom, factor)
+    return _from_codes(np.cumsum(delta, dtype=np.int16), low, step, base)
 
 
 def _decode_plain(data: bytes) -> SampleArray:
@@ -122,9 +127,11 @@ _DECODERS: dict[str, Callable[[bytes], SampleArray]] = {
 }
 
 
-def floats_to_json(values: Iterable[float]) -> list[float | str]:
-    """Return floats as JSON can hold them: NaN and the infinities become their names."""
-    return [value if math.isfinite(value) else repr(value) for value in map(float, values)]
+def floats_to_json(values: NDArray[np.float64]) -> str:
+    """Return floats as JSON text; NaN and the infinities become their names, which JSON lacks."""
+    numbers = np.asarray(values, np.float64).ravel().tolist()
+    text = ",".join(map(repr, numbers))
+    return f"[{text}]" if "n" not in text else dumps(numbers)  # "nan", "inf"
 
 
 def floats_from_json(values: Iterable[float | str]) -> list[float]:
@@ -135,9 +142,13 @@ def floats_from_json(values: Iterable[float | str]) -> list[float]:
 def dumps(value: Any) -> str:
     """Return JSON text that every database accepts; numpy numbers and non-finite floats included."""
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return _ENCODER.encode(value)
     except (TypeError, ValueError):
-        return json.dumps(_plain(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return _ENCODER.encode(_plain(value))
+
+
+# ``json.dumps`` with options would make an encoder at every call.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def _plain(value: Any) -> Any:

@@ -137,7 +137,11 @@ def covariates(connection: sa.Connection, **where: Any) -> pd.DataFrame:
     in_force = c.run_id.is_(None) | s.runs.c.current.is_(sa.true())
     query = (
         sa.select(s.subjects.c.code.label("subject"), s.visits.c.date, *(c[name] for name in _COVARIATE))
-        .select_from(s.covariates.join(s.visits, s.visits.c.id == c.visit_id).join(s.subjects).outerjoin(s.runs, s.runs.c.id == c.run_id))
+        .select_from(
+            s.covariates.join(s.visits, s.visits.c.id == c.visit_id)
+            .join(s.subjects)
+            .outerjoin(s.runs, s.runs.c.id == c.run_id)
+        )
         .where(in_force, *_visit_conditions({**where, "all_runs": True}))
         .order_by(s.subjects.c.code, s.visits.c.date, c.name, c.id)
     )

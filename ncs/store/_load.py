@@ -229,10 +229,14 @@ def _study(row: Any, traces: tuple[Trace, ...]) -> Study:
         recording_site=row.recording_site,
         skin_temperature_c=row.skin_temperature_c,
         temperature_site=row.temperature_site,
-        segments=tuple(Segment(**{**part, "origin": Origin(part["origin"])}) for part in row.segments or ()),
+        segments=tuple(_segment(part) for part in row.segments or ()),
         distance_sd_mm=row.distance_sd_mm,
         provenance=_provenance(row.provenance),
     )
+
+
+def _segment(part: Mapping[str, Any]) -> Segment:
+    return Segment(**{**part, "distance_mm": float(part["distance_mm"]), "origin": Origin(part["origin"])})
 
 
 def _trace(row: Any) -> Trace:

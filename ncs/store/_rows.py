@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import math
-from dataclasses import asdict
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ncs.errors import Problem
-from ncs.store._codec import encode_samples, floats_to_json, sample_digest
+from ncs.store._codec import dumps, encode_samples, floats_to_json, sample_digest
 from ncs.store._schema import MARK_COLUMNS
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterable
 
     from ncs.detect.marks import Marks
-    from ncs.model import Provenance, Segment, SourceFile, Trace, Visit
+    from ncs.model import Provenance, SourceFile, Trace, Visit
     from ncs.results import VisitResult
 
 __all__ = [
@@ -69,13 +67,31 @@ def identity_problems(visit: Visit) -> tuple[Problem, ...]:
     return tuple(problems)
 
 
-def problems_json(problems: Iterable[Problem]) -> list[dict[str, str]] | None:
+def problems_json(problems: tuple[Problem, ...]) -> str | None:
     """Return problems as JSON, ``None`` where there are none."""
-    return [asdict(problem) for problem in problems] or None
+    return _records(tuple(problems), ("file", "place", "field", "expected", "found", "hint"))
 
 
-def _origins(provenance: Provenance) -> dict[str, str] | None:
-    return {key: origin.value for key, origin in provenance.items()} or None
+def _origins(provenance: Provenance) -> str | None:
+    return _mapping(tuple(dict(provenance).items()))
+
+
+# What repeats from file to file is turned into text once.
+
+
+@lru_cache(maxsize=512)
+def _mapping(items: tuple[tuple[str, str], ...]) -> str | None:
+    return dumps(dict(items)) if items else None
+
+
+@lru_cache(maxsize=512)
+def _records(nouns: tuple[Any, ...], names: tuple[str, ...]) -> str | None:
+    return dumps([{name: getattr(noun, name) for name in names} for noun in nouns]) if nouns else None
+
+
+@lru_cache(maxsize=512)
+def _list(values: tuple[str | int, ...]) -> str:
+    return dumps(values)
 
 
 def _number(value: float | None) -> float | None:
@@ -83,7 +99,12 @@ def _number(value: float | None) -> float | None:
     if value is None:
         return None
     value = float(value)
-    return None if math.isnan(value) else value
+    return value if value == value else None  # noqa: PLR0124 - the quickest question for NaN
+
+
+def _text(value: str | None) -> str | None:
+    """Return a plain string for a member of an enumeration."""
+    return None if value is None else str.__str__(value)
 
 
 def source_row(source: SourceFile) -> Row:
@@ -95,8 +116,8 @@ def run_row(result: VisitResult, visit_id: int, key: str, now: dt.datetime) -> R
     """Return a row of ``runs``."""
     visit, subject = result.visit, result.visit.subject
     return (
-        visit_id, key, result.fingerprint, result.version, result.parameters, now, True, subject.sex, subject.name,
-        subject.birth_date, problems_json(visit.problems), _origins(visit.provenance),
+        visit_id, key, result.fingerprint, result.version, dumps(result.parameters), now, True, subject.sex,
+        subject.name, subject.birth_date, problems_json(visit.problems), _origins(visit.provenance),
     )  # fmt: skip
 
 
@@ -109,22 +130,17 @@ def study_rows(visit: Visit, run_id: int) -> list[Row]:
     """Return the rows of ``studies``."""
     return [
         (
-            run_id, index, study.nerve, study.side and study.side.value, study.technique and study.technique.value,
+            run_id, index, study.nerve, _text(study.side), _text(study.technique),
             study.recording_site, study.temperature_site, _number(study.skin_temperature_c),
-            _number(study.distance_sd_mm), [_segment(segment) for segment in study.segments] or None,
+            _number(study.distance_sd_mm), _records(study.segments, _SEGMENT),
             _origins(study.provenance),
         )
         for index, study in enumerate(visit.studies)
     ]  # fmt: skip
 
 
-def _segment(segment: Segment) -> dict[str, Any]:
-    return {
-        "distal_site": segment.distal_site,
-        "proximal_site": segment.proximal_site,
-        "distance_mm": segment.distance_mm,
-        "origin": segment.origin.value,
-    }
+_SEGMENT = ("distal_site", "proximal_site", "distance_mm", "origin")
+_REPORTED = ("kind", "value", "mode")
 
 
 def trace_rows(visit: Visit, run_id: int, digests: list[str]) -> list[Row]:
@@ -139,7 +155,6 @@ def trace_rows(visit: Visit, run_id: int, digests: list[str]) -> list[Row]:
 
 def _trace_row(trace: Trace, place: tuple[int, int, int], digest: str) -> Row:
     stimulus, filters, calibration = trace.stimulus, trace.filters, trace.calibration
-    reported = [{"kind": r.kind, "value": floats_to_json([r.value])[0], "mode": r.mode} for r in trace.reported]
     return (
         *place, trace.stimulation_site, float(trace.sampling_rate_hz), trace.n_sweeps, trace.n_samples,
         None if trace.stimulus_ms is None else floats_to_json(trace.stimulus_ms), _number(trace.distance_mm),
@@ -151,8 +166,8 @@ def _trace_row(trace: Trace, place: tuple[int, int, int], digest: str) -> Row:
             calibration.unit, calibration.digital_min, calibration.digital_max,
             _number(calibration.physical_min), _number(calibration.physical_max),
         )),
-        trace.averaged_count, trace.channel, reported or None, list(trace.notes) or None, _origins(trace.provenance),
-        digest,
+        trace.averaged_count, trace.channel, _records(trace.reported, _REPORTED),
+        _list(trace.notes) if trace.notes else None, _origins(trace.provenance), digest,
     )  # fmt: skip
 
 
@@ -166,14 +181,14 @@ def mark_rows(result: VisitResult, run_id: int) -> list[Row]:
     rows: list[Row] = []
     for entry in result.marks:
         place = (run_id, entry.study_index, entry.trace_index)
-        rows.append((*place, MEASURED, list(entry.measured_sweeps), *_mark_columns(entry.measured)[0]))
+        rows.append((*place, MEASURED, _list(entry.measured_sweeps), *_mark_columns(entry.measured)[0]))
         rows.extend((*place, index, None, *values) for index, values in enumerate(_mark_columns(entry.sweeps)))
     return rows
 
 
 def _mark_columns(marks: Marks) -> list[Row]:
-    columns = [[None if x != x else x for x in getattr(marks, name).tolist()] for name in MARK_COLUMNS]  # noqa: PLR0124
-    return list(zip(*columns, marks.outcome.tolist(), marks.flags.tolist(), strict=True))
+    columns = [getattr(marks, name).tolist() for name in (*MARK_COLUMNS, "outcome", "flags")]
+    return [tuple([x if x == x else None for x in row]) for row in zip(*columns, strict=True)]  # noqa: PLR0124
 
 
 def measurement_rows(result: VisitResult, run_id: int) -> list[Row]:
@@ -181,8 +196,8 @@ def measurement_rows(result: VisitResult, run_id: int) -> list[Row]:
     return [
         (
             run_id, position, m.study_index, m.quantity, _number(m.value), _number(m.sd), m.unit,
-            m.reason and m.reason.value, m.method, m.nerve, m.side and m.side.value,
-            m.technique and m.technique.value, m.recording_site, m.site, m.segment, _number(m.distance_mm),
+            _text(m.reason), m.method, m.nerve, _text(m.side),
+            _text(m.technique), m.recording_site, m.site, m.segment, _number(m.distance_mm),
             _number(m.skin_temperature_c), ";".join(m.flags),
         )
         for position, m in enumerate(result.measurements)

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 __all__ = ["Statement", "Writer"]
 
 
+_READY = (sa.Float, sa.LargeBinary, sa.JSON)
+"""What ``_rows`` hands over as the drivers take it: floats, bytes, and JSON as text."""
+
+
 class Statement:
     """SQL text for one driver with its positional parameters; SQLAlchemy's work is done once instead of per row."""
 
@@ -38,8 +42,9 @@ class Statement:
         self.sql = str(compiled)
         self._converters: list[tuple[int, Callable[[Any], Any]]] = []
         for index, name in enumerate(names):
-            convert = compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect)
-            if convert is not None:
+            kind = compiled.binds[name].type
+            convert = kind.dialect_impl(dialect).bind_processor(dialect)
+            if convert is not None and not isinstance(kind, _READY):
                 self._converters.append((index, convert))
 
     def run(self, cursor: Any, *values: Any) -> Any:

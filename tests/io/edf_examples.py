@@ -8,10 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-__all__ = ["Channel", "annotation_bytes", "build", "mncv", "quantise", "sncv", "spec_37", "tal"]
+from ncs.io._recording import ReadRequest
+from ncs.io.edf import EDF
+
+if TYPE_CHECKING:
+    from ncs.model import Visit
+
+__all__ = [
+    "Channel",
+    "annotation_bytes",
+    "annotation_channel",
+    "build",
+    "mncv",
+    "motor",
+    "quantise",
+    "read",
+    "sncv",
+    "spec_37",
+    "tal",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +48,9 @@ class Channel:
     reserved: str = ""
 
 
-def annotation_channel(samples: int, physical: tuple[str, str] = ("-1", "1"), label: str = "EDF Annotations") -> Channel:
+def annotation_channel(
+    samples: int, physical: tuple[str, str] = ("-1", "1"), label: str = "EDF Annotations"
+) -> Channel:
     return Channel(label=label, unit="", physical=physical, samples=samples)
 
 
@@ -107,8 +129,9 @@ _SPEC_APB = Channel(label="R APB", transducer="AgAgCl electrodes", unit="mV", ph
                     digital=("-2048", "2047"), prefilter="HP:3Hz LP:20kHz", samples=1000)  # fmt: skip
 _MNCV_APB = Channel(label="NC L_APB", transducer="Ag-AgCl electrodes", unit="mV", physical=("-25", "25"),
                     digital=("-8985", "10265"), prefilter="HP:10Hz LP:10kHz", samples=500)  # fmt: skip
-_SNCV_FINGER = Channel(label="NC Second Finger", transducer="Ring elect. 2d finger", unit="uV", physical=("-250", "250"),
-                       digital=("-9625", "9625"), prefilter="HP:20Hz LP:3kHz", samples=500)  # fmt: skip
+_SNCV_FINGER = Channel(label="NC Second Finger", transducer="Ring elect. 2d finger", unit="uV",
+                       physical=("-250", "250"), digital=("-9625", "9625"), prefilter="HP:20Hz LP:3kHz",
+                       samples=500)  # fmt: skip
 
 _PLAIN_37 = (
     ("+0", "Stimulus right wrist 0.2ms x 8.2mA at 6.5cm from recording site", "Response 7.2mV at 3.8ms"),
@@ -128,7 +151,8 @@ def _measured_xml(latency_ms: str, amplitude_mv: str, velocity: str = "") -> str
     last = f'<velocity mode = "segmental" unit = "m/s">{velocity}</velocity>\n' if velocity else ""
     return (
         f'<EDF_XMLnote>\n<measurements><latency unit="ms">{latency_ms}</latency>\n'
-        f'<amplitude mode=" baseline to peak" unit="mV">{amplitude_mv}</amplitude>\n{last}</measurements>\n</EDF_XMLnote>'
+        f'<amplitude mode=" baseline to peak" unit="mV">{amplitude_mv}</amplitude>\n{last}'
+        "</measurements>\n</EDF_XMLnote>"
     )
 
 
@@ -174,8 +198,8 @@ def _conduction_xml(position: str, distance_mm: str, recording: str, *, temperat
     first = f'<temperature unit="degree C" position="left hand">{temperature}</temperature>' if temperature else ""
     return (
         f"<EDF_XMLnote><!--coded as example-->\n{first}\n<recording>{recording}</recording>\n"
-        f'<position>{position}</position>\n<distance mode="stimulus\n to recording" unit="mm">{distance_mm}</distance>\n'
-        f"</EDF_XMLnote>"
+        f"<position>{position}</position>\n"
+        f'<distance mode="stimulus\n to recording" unit="mm">{distance_mm}</distance>\n</EDF_XMLnote>'
     )
 
 
@@ -215,3 +239,22 @@ def _two_records(
     ]
     annotations = replace(annotation_channel(500), physical=("0", "1"))
     return build([channel, annotations], records, patient="X M 29-JAN-1956 X", date="01.01.02", **header)
+
+
+def read(content: bytes, *, keep_identifiers: bool = False, sidecar: object = None) -> Visit:
+    """What the reader alone makes of a file, without the completion and the warnings of ``ncs.read``."""
+    request = ReadRequest(path=Path("some.edf"), content=content, keep_identifiers=keep_identifiers, sidecar=sidecar)
+    return EDF.read(request)
+
+
+def motor(
+    *records: Sequence[bytes], samples: object = None, annotation_size: int = 200, count: int = 100, **more: object
+) -> bytes:
+    """A one-channel file of 100 samples in 10 ms (10 kHz) a record, from the TALs of each record."""
+    options: dict[str, Any] = {"duration": "0.01", "channel": Channel(samples=count)}
+    options.update(more)
+    channel = options.pop("channel")
+    digital = np.arange(count) if samples is None else samples
+    carrier = annotation_channel(annotation_size)
+    body = [(digital, annotation_bytes(tals, annotation_size)) for tals in records]
+    return build([channel, carrier], body, **options)
