@@ -17,9 +17,9 @@ from ncs import simulate
 U = np.arange(-2.0, 1.9 + 1e-9, 0.02)
 MODES = 4
 FIT_TO = 1.4
-WIDEN = 1.5
+WIDEN = 1.25
 """Real responses vary more than simulated ones: prior standard deviations are widened by this."""
-FLOOR = 0.002
+FLOOR = 0.0008
 SUMMIT_FALL = 0.05
 
 

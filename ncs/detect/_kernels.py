@@ -183,6 +183,8 @@ def aic_minimum(y, lo, peak):
 N_OUTPUTS = 20
 EVIDENCE = 30.0
 """Gain in twice the log likelihood that a rise must bring before it counts as a response."""
+EDGE_MS = 3.0
+"""A response cut off by the window's end has done half of its rise in this time; drift and mains take longer."""
 MOST_ONSET_SD_MS = 1.0
 """An onset that is less certain than this is not given."""
 N_NUISANCE = 6
@@ -345,11 +347,13 @@ def first_summit(total, foot, top, half, least):
 def fall_back(total, foot, start, half, level):
     """Walk back from ``start`` to where the smoothed sweep last rose through ``level``; not before ``foot``."""
     after = box_mean(total, start - half, start + half + 1)
+    if after <= level:
+        return float(start)
     i = start - 1
     while i >= foot:
         v = box_mean(total, i - half, i + half + 1)
         if v <= level:
-            return i + (level - v) / (after - v) if after > v else float(i)
+            return i + (level - v) / (after - v)
         after = v
         i -= 1
     return float(foot)
@@ -885,7 +889,7 @@ def mark_sweeps(samples, stimulus_ms, options, method, table, prior_sd, grid, ou
     rise = Rise(table, prior_sd, grid)
     edge = Edge(
         np.empty(MOST_BINS, np.int64), np.empty(MOST_BINS, np.int64), np.empty(MOST_BINS), np.empty(MOST_BINS),
-        np.zeros((MOST_BINS, WIDTH)), np.empty((N_NUISANCE, N_NUISANCE)), np.empty(N_NUISANCE),
+        np.zeros((MOST_BINS + 1, WIDTH)), np.empty((N_NUISANCE, N_NUISANCE)), np.empty(N_NUISANCE),
         np.zeros((WIDTH, WIDTH)), np.zeros(WIDTH), np.zeros(WIDTH), np.zeros(WIDTH), np.zeros(WIDTH),
     )  # fmt: skip
     for s in range(samples.shape[0]):
@@ -908,7 +912,7 @@ def mark_one(y, total, low, high, stimulus_ms, options, method, stretches, edge,
     n = y.shape[0]
     p0 = stimulus_ms * rate
     half = max(1, int(0.5 * options[3] * rate))
-    lo = max(int(math.ceil(p0 + options[1] * rate)) + half, 0)
+    lo = max(int(math.ceil(p0 + options[1] * rate)) + half, half)
     hi = min(n, int(math.floor(p0 + options[2] * rate)) + 1)
     if hi - lo < 4 * half + 8:
         return INVALID_INPUT
@@ -918,7 +922,7 @@ def mark_one(y, total, low, high, stimulus_ms, options, method, stretches, edge,
     quantum = 1e-6 * (high - low)
     density = max(density, quantum * quantum)
     row[19] = math.sqrt(fine)
-    before = int(p0 - 0.15 * rate)
+    before = min(int(p0 - 0.15 * rate), lo - half)
     pre = max(0, int(p0 - 8.0 * rate))
     if before - pre < 3 * half:
         code[1] |= NO_BASELINE
@@ -930,7 +934,13 @@ def mark_one(y, total, low, high, stimulus_ms, options, method, stretches, edge,
     smooth = math.sqrt(density / (2 * half + 1))
     if not height > 5 * smooth:
         return NO_RESPONSE
+    if top < 3 or top >= min(hi - 1, n - 3):
+        recent = box_mean(total, top - int(EDGE_MS * rate) - half, top - int(EDGE_MS * rate) + half + 1)
+        steep = box_mean(total, top - half, top + half + 1) - recent > 0.5 * height
+        return AT_WINDOW_EDGE if steep and height > 8 * smooth else NO_RESPONSE
     summit = first_summit(total, foot, top, half, max(0.12 * height, 6 * smooth))
+    if not box_mean(total, summit - half, summit + half + 1) > base:
+        return NO_RESPONSE
     end = start_edge(total, lo, foot, summit, base, half, rate, edge, rise)
     quiet, count, misfit = fit_edge(total, lo, end, p0, pre, before, rate, density, edge, rise)
     if count == 0:
@@ -954,7 +964,7 @@ def measure_response(
     n_modes = rise.prior_sd.shape[0]
     smooth = math.sqrt(density / (2 * half + 1))
     t_top = (top - p0) / rate
-    basis = edge.row[0]
+    basis = edge.row[MOST_BINS]
     floor = nuisance_value(edge, t_top, basis)
     sample = extreme_sample(y, top, half, 1.0)
     level = floor + 0.9 * (box_mean(total, top - half, top + half + 1) - floor)

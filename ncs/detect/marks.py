@@ -30,7 +30,6 @@ class Flag(IntFlag):
     NONE = 0
     INITIAL_POSITIVITY = 1
     NO_BASELINE_BEFORE_STIMULUS = 2
-    ARTEFACT_TAIL = 4
     MULTIPLE_PEAKS = 8
 
 

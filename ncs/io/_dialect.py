@@ -264,10 +264,10 @@ def parse(lines: Lines, dialect: Dialect, start: int, faults: Faults, *, text_co
 
 
 def _dialects(delimiter: str | None, decimal: str | None, body: str) -> Iterator[Dialect]:
-    """Yield the possible dialects; a decimal comma only where there is a comma."""
+    """Yield the possible dialects: a decimal comma where there is a comma, beside a comma between columns if quoted."""
     for mark in (decimal,) if decimal is not None else (".", ",") if "," in body else (".",):
         for separator in (delimiter,) if delimiter is not None else _DELIMITERS:
-            if separator != mark:
+            if separator != mark or '"' in body:
                 yield Dialect(delimiter=separator, decimal=mark)
 
 
@@ -285,13 +285,17 @@ def _all_numbers(cells: Sequence[str], dialect: Dialect) -> bool:
 
 
 def _is_header(line: str, dialect: Dialect) -> bool:
-    """Whether some cell is a number in no convention: a row of numbers is never taken for a header."""
-    return any(
-        number(cell, ".") is None
-        and number(cell, ",") is None
-        and any(letter.isalpha() or letter in "#%" for letter in cell)
+    """Whether a line starts with a word, or has words and no number.
+
+    A row of numbers with one bad cell is none: taking it for a header would drop a sample without a word.
+    """
+    words = [
+        number(cell, ".") is None and number(cell, ",") is None and any(c.isalpha() or c in "#%" for c in cell)
         for cell in split(line, dialect.delimiter)
-    )
+    ]
+    if not words or words[0]:
+        return bool(words)
+    return any(words) and all(number(cell, dialect.decimal) is None for cell in split(line, dialect.delimiter))
 
 
 def _fitting(lines: Sequence[str], dialects: Sequence[Dialect], skipped: int | None) -> list[tuple[Dialect, int]]:
@@ -350,6 +354,8 @@ def _score(lines: Sequence[str], dialect: Dialect) -> tuple[int, int]:
 
 def _row_like(line: str, dialect: Dialect, columns: int) -> bool:
     """Whether most cells of a line are numbers in one of the two conventions: a faulty row rather than a header."""
+    if _is_header(line, dialect):
+        return False
     cells = split(line, dialect.delimiter)
     either = sum(number(cell, ".") is not None or number(cell, ",") is not None for cell in cells)
     return 2 * either > max(len(cells), 1) and (columns == 1 or len(cells) > 1)
@@ -382,7 +388,7 @@ def _fast(lines: Sequence[str], dialect: Dialect) -> FloatArray | None:
         widths = {len(line.split()) for line in lines}
     else:
         widths = {line.count(dialect.delimiter) + 1 for line in lines}
-    if len(widths) != 1 or (dialect.decimal == "," and "." in joined):
+    if len(widths) != 1 or dialect.decimal == dialect.delimiter or (dialect.decimal == "," and "." in joined):
         return None
     if dialect.decimal == ",":
         joined = joined.replace(",", ".")

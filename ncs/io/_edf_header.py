@@ -6,6 +6,7 @@ A rule about one header field is changed here; what the free-text fields mean is
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -174,7 +175,7 @@ def quoted(text: str) -> str:
 
 
 def _decode_number(text: str, place: str, name: str, faults: Faults) -> float:
-    if _NUMBER.match(text):
+    if _NUMBER.match(text) and math.isfinite(float(text)):
         return float(text)
     hint = "EDF requires a decimal point" if "," in text else ""
     faults.add(place, name, "a number", quoted(text), hint)

@@ -155,7 +155,7 @@ def _dialect(lines: Lines, layout: Layout, faults: Faults) -> tuple[Dialect, int
     if layout.delimiter is None or layout.decimal is None or layout.header_rows is None:
         stated = {"delimiter": layout.delimiter, "decimal": layout.decimal, "header_rows": layout.header_rows}
         return detect(lines, **stated, faults=faults)  # type: ignore[arg-type]  # mypy joins the types of the values
-    if layout.delimiter == layout.decimal:
+    if layout.delimiter == layout.decimal and not any('"' in line for line in lines.texts):
         faults.add("", "layout", "a delimiter that is not the decimal mark", f"{layout.decimal!r} for both")
         return None
     start = sum(line <= layout.header_rows for line in lines.numbers)

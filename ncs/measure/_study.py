@@ -25,7 +25,6 @@ _REASONS = {
 _FLAG_NAMES = {
     Flag.INITIAL_POSITIVITY: "initial_positivity",
     Flag.MULTIPLE_PEAKS: "multiple_peaks",
-    Flag.ARTEFACT_TAIL: "artefact_tail",
     Flag.NO_BASELINE_BEFORE_STIMULUS: "no_baseline_before_stimulus",
 }
 

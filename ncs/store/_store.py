@@ -50,11 +50,15 @@ class SaveOutcome:
         False when the same content, analysed the same way, was stored already.
     superseded
         Runs that were current until now.
+    same_name
+        Current runs of the visit whose file has the same name and another content: perhaps an older export, perhaps
+        not, so both count until one is withdrawn.
     """
 
     run: int
     saved: bool
     superseded: tuple[int, ...] = ()
+    same_name: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         return "saved" if self.saved else "already stored"
@@ -182,8 +186,8 @@ class Store:
                 problems = identity_problems(result.visit)
                 if problems:
                     raise StoreError("\n".join(map(str, problems)))
-                run, saved, superseded = self._writer.save(self._cursor, result, now)
-                outcomes.append(SaveOutcome(run=run, saved=saved, superseded=superseded))
+                run, saved, superseded, namesakes = self._writer.save(self._cursor, result, now)
+                outcomes.append(SaveOutcome(run=run, saved=saved, superseded=superseded, same_name=namesakes))
         return tuple(outcomes)
 
     def has(self, content_key: str, fingerprint: str) -> bool:
@@ -201,6 +205,18 @@ class Store:
             return 0
         with self.transaction():
             return sum(self._writer.make_current(self._cursor, row.id, row.content_key) for row in idle)
+
+    def withdraw(self, run: int) -> None:
+        """Take a run out of the current ones; it stays stored, and ``run=`` still finds it.
+
+        Raises
+        ------
+        StoreError
+            When there is no such run.
+        """
+        with self.transaction():
+            if not self._writer.withdraw(self._cursor, run):
+                raise StoreError(f"run: expected a stored run, found none with number {run}")
 
     def _runs_of(self, keys: Iterable[tuple[str, str]], subject: str | None) -> list[Any]:
         wanted = set(keys)
@@ -222,6 +238,13 @@ class Store:
         """Whether no result is stored."""
         with self._reading() as connection:
             return connection.execute(sa.select(s.runs.c.id).limit(1)).first() is None
+
+    @property
+    def has_failures(self) -> bool:
+        """Whether a file failed and has not succeeded since."""
+        query = sa.select(s.failures.c.id).where(s.failures.c.resolved_utc.is_(None)).limit(1)
+        with self._reading() as connection:
+            return connection.execute(query).first() is not None
 
     def record_failures(self, failures: Iterable[Failure]) -> None:
         """Record files that could not be analysed; a file that fails again renews its record."""

@@ -66,6 +66,9 @@ class Statement:
         return tuple(values)
 
 
+Runs = tuple[int, ...]
+
+
 class Writer:
     """Writes results and failures; one for every open store."""
 
@@ -108,6 +111,13 @@ class Writer:
             .join(s.runs, r.id == x.run_id)
             .where(x.source_id == one("id"), r.current.is_(sa.true())),
             "id",
+        )
+        self._find_name = self._statement(
+            sa.select(x.run_id)
+            .join(s.runs, r.id == x.run_id)
+            .where(r.visit_id == one("visit_id"), x.name == one("name"), r.current.is_(sa.true())),
+            "visit_id",
+            "name",
         )
         self._sources_of_run = self._statement(sa.select(x.source_id).where(x.run_id == one("id")), "id")
         several = sa.select(x.run_id).where(x.position > sa.literal_column("0"), x.run_id == r.id)
@@ -152,8 +162,8 @@ class Writer:
             resolved.where(f.path == one("file"), f.resolved_utc.is_(None)), "now", "file"
         )
 
-    def save(self, cursor: Any, result: VisitResult, now: dt.datetime) -> tuple[int, bool, tuple[int, ...]]:
-        """Write a result; return its run, whether it is new, and the runs it takes the place of."""
+    def save(self, cursor: Any, result: VisitResult, now: dt.datetime) -> tuple[int, bool, Runs, Runs]:
+        """Write a result; return its run, whether it is new, the runs it takes the place of, and its namesakes."""
         visit = result.visit
         key = _rows.content_key_of(visit)
         visit_id = self.visit_id(cursor, visit.subject.id, visit.date)
@@ -161,9 +171,12 @@ class Writer:
         for source in visit.sources:
             self._resolve_sha.run(cursor, now, source.sha256)
         if found is not None:
-            return found[0], False, ()
+            return found[0], False, (), ()
         sources = [self._source_id(cursor, source) for source in visit.sources]
         superseded = self._make_room(cursor, key, sources)
+        namesakes = [
+            row[0] for source in visit.sources for row in self._find_name.run(cursor, visit_id, source.name).fetchall()
+        ]
         run_id = self._new_run.run(cursor, *_rows.run_row(result, visit_id, key, now)).fetchone()[0]
         names = [
             (run_id, position, source_id, source.name, source.sidecar_sha256 or None, source.protocol_sha256 or None)
@@ -174,7 +187,7 @@ class Writer:
             where = ", ".join(source.name for source in visit.sources)
             self.add_covariates(cursor, visit_id, visit.covariates, (where, now), run_id)
         self._write_parts(cursor, result, run_id)
-        return run_id, True, superseded
+        return run_id, True, superseded, tuple(namesakes)
 
     def _write_parts(self, cursor: Any, result: VisitResult, run_id: int) -> None:
         visit = result.visit
@@ -239,6 +252,10 @@ class Writer:
         if rivals:
             self._set_current.run_many(cursor, [*((False, rival) for rival in rivals), (True, run_id)])
         return bool(rivals)
+
+    def withdraw(self, cursor: Any, run_id: int) -> bool:
+        """Let a run be no longer current; return whether there is one of that number."""
+        return int(self._set_current.run(cursor, False, run_id).rowcount) > 0  # noqa: FBT003
 
     def record_failures(self, cursor: Any, failures: Iterable[Failure], version: str, now: dt.datetime) -> None:
         """Write failures; older ones of the same path are done with."""

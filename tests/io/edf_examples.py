@@ -6,7 +6,6 @@ files published with it; their waveforms are the caller's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,8 @@ from ncs.io._recording import ReadRequest
 from ncs.io.edf import EDF
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ncs.model import Visit
 
 __all__ = [
@@ -48,10 +49,9 @@ class Channel:
     reserved: str = ""
 
 
-def annotation_channel(
-    samples: int, physical: tuple[str, str] = ("-1", "1"), label: str = "EDF Annotations"
-) -> Channel:
-    return Channel(label=label, unit="", physical=physical, samples=samples)
+def annotation_channel(samples: int, physical: tuple[str, str] = ("-1", "1"), kind: str = "EDF") -> Channel:
+    """The header of an annotation signal; ``kind`` is EDF or BDF."""
+    return Channel(label=f"{kind} Annotations", unit="", physical=physical, samples=samples)
 
 
 def tal(onset: str, *texts: str, duration: str = "") -> bytes:

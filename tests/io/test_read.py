@@ -168,7 +168,8 @@ FILE = Provenance(
 
 def recording(site, label, distance_mm=None, sweeps=1, channel="Ch1", **fields):
     return Trace(
-        samples_uv=np.arange(sweeps * 4.0).reshape(sweeps, 4), sampling_rate_hz=20_000, stimulus_ms=np.full(sweeps, 2.0),
+        samples_uv=np.arange(sweeps * 4.0).reshape(sweeps, 4), sampling_rate_hz=20_000,
+        stimulus_ms=np.full(sweeps, 2.0),
         stimulation_site=site, distance_mm=distance_mm, channel=channel, calibration=Calibration(unit="mV"),
         stimulus=Stimulus(label=label), filters=Filters(low_cut_hz=2.0), provenance=FILE, **fields,
     )  # fmt: skip
@@ -274,7 +275,9 @@ def test_studies_of_two_channels_are_described_by_channel():
         two_channels(), side="right",
         studies=[
             {"select": {"channel": "ch2"}, "nerve": "ulnar",
-             "traces": [{"select": {"label": "StimA"}, "distance_mm": 70}, {"select": {"sweeps": [2]}, "distance_mm": 90}]},
+             "traces": [
+                 {"select": {"label": "StimA"}, "distance_mm": 70}, {"select": {"sweeps": [2]}, "distance_mm": 90},
+             ]},
             {"select": {"channel": "Ch1"}, "nerve": "median"},
         ],
     )  # fmt: skip

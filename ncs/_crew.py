@@ -1,0 +1,281 @@
+"""Who analyses the files of a batch: this process, processes of its own, or somebody else's executor.
+
+Workers are stateless functions of a path; nothing here knows the store. What a death of a worker means is decided here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import traceback
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ncs.errors import NcsError, NcsWarning, Problem
+from ncs.results import VisitResult
+from ncs.store.failure import Failure
+
+if TYPE_CHECKING:
+    from ncs._finding import Item
+
+__all__ = ["Crew", "How", "Key", "Outcome", "Work", "analyze_file", "failure_from", "failure_of", "key_of"]
+
+_CHUNK = 16
+"""Files per task: many, to spread the cost of passing messages; few enough that a lost task is soon repeated."""
+_TICK_SECONDS = 1.0
+_WORKERS_ELSEWHERE = 24
+"""How many workers an executor is taken to have; it does not say."""
+
+Outcome = VisitResult | Failure
+Work = Callable[[str, "How"], Outcome]
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class How:
+    """What every worker needs to know; small, because it travels with every task."""
+
+    onset_method: str
+    protocol: Any = None
+    subject: str | None = None
+    keep_identifiers: bool = False
+
+
+def key_of(path: str, how: How) -> Key | None:
+    """Return content hash and fingerprint a file would have, ``None`` where a worker has to find out."""
+    from ncs.analysis import analysis_fingerprint
+    from ncs.io import find_sidecar, load_sidecar
+    from ncs.io._settings import content_sha256
+
+    try:
+        sidecar = find_sidecar(Path(path))
+        sidecar_sha256 = content_sha256(load_sidecar(sidecar)) if sidecar is not None else ""
+        sha256 = _sha256_of(path)
+    except (OSError, NcsError):
+        return None
+    protocol_sha256 = content_sha256(how.protocol) if how.protocol is not None else ""
+    fingerprint = analysis_fingerprint(
+        onset_method=how.onset_method, sidecar_sha256=sidecar_sha256, protocol_sha256=protocol_sha256
+    )
+    return (sha256, fingerprint) if sha256 else None
+
+
+def _sha256_of(path: str) -> str:
+    if not Path(path).is_file():  # a pipe would be waited for
+        return ""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def analyze_file(path: str, how: How) -> Outcome:
+    """Read and analyse one file: what every worker does."""
+    from ncs.analysis import analyze
+    from ncs.io import read
+
+    visit = read(path, protocol=how.protocol, keep_identifiers=how.keep_identifiers, subject=how.subject)
+    return analyze(visit, onset_method=how.onset_method)
+
+
+def _work_through(work: Work, how: How, paths: Sequence[str]) -> list[Outcome]:
+    """Analyse files one by one; whatever happens to one, the others get their turn."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NcsWarning)  # they are in Visit.problems as well
+        return [_attempt(work, how, path) for path in paths]
+
+
+def _attempt(work: Work, how: How, path: str) -> Outcome:
+    try:
+        return work(path, how)
+    except Exception as error:  # noqa: BLE001 - a bug that one file brings out must not stop the others
+        return failure_from(path, error)
+
+
+def failure_from(path: str, error: BaseException) -> Failure:
+    """Return the failure an exception means for a file; a fault of ncs itself with the line that raised it."""
+    name = type(error).__name__
+    problems: tuple[Problem, ...] = getattr(error, "problems", ()) if isinstance(error, NcsError) else ()
+    if not problems:
+        found = str(error) or name
+        if not isinstance(error, NcsError):
+            last = traceback.extract_tb(error.__traceback__)[-1:]
+            where = f" at {Path(last[0].filename).name}:{last[0].lineno} in {last[0].name}" if last else ""
+            found = f"{name}: {error}{where}"
+        problems = (Problem(file=path, place="", field="", expected="a recording that can be analysed", found=found),)
+    sha256 = ""
+    with suppress(OSError, ValueError):
+        sha256 = _sha256_of(path)
+    return failure_of(path, name, problems, sha256)
+
+
+def failure_of(path: str, error: str, problems: tuple[Problem, ...], sha256: str = "") -> Failure:
+    """Return a failure with its problems in words."""
+    message = "\n".join(map(str, problems))
+    return Failure(path=path, error=error, problems=problems, message=message, sha256=sha256)
+
+
+def _prepare_worker() -> None:
+    # Ctrl-C reaches every process of a terminal; only the writer decides what to do about it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with suppress(Exception):  # what fails here fails again, with a file's name, in the first file
+        _warm_up()
+
+
+def _warm_up() -> None:
+    from ncs.detect import warm_up
+
+    warm_up()
+
+
+def _ping() -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    items: list[Item]
+    future: Future[list[Outcome]]
+    executor: Executor
+
+
+class Crew:
+    """Whoever does the work: this process, processes of its own, or somebody else's executor."""
+
+    def __init__(self, *, work: Work, how: How, executor: Executor | None, jobs: int) -> None:
+        self.in_process = False
+        self.jobs = jobs
+        self.warnings: list[Problem] = []
+        self._work = work
+        self._how = how
+        self._theirs = executor
+        self._ours: ProcessPoolExecutor | None = None
+        self._single: ProcessPoolExecutor | None = None
+        self._proven = False
+        self._under_way: deque[_Task] = deque()
+        self._most = _tasks_for(jobs if executor is None else _WORKERS_ELSEWHERE)
+
+    def outcomes(self, items: Iterator[Item]) -> Iterator[tuple[Item | None, Outcome | None]]:
+        """Yield every file with what became of it, in order; a pair of ``None`` while there is nothing to tell."""
+        while chunk := list(islice(items, 1 if self.in_process else _CHUNK)):
+            if self.in_process:
+                yield from self._collect_all()
+                yield from self._here(chunk)
+                continue
+            self._under_way.append(self._submit(chunk))
+            while len(self._under_way) >= self._most:
+                yield from self._collect()
+        yield from self._collect_all()
+
+    def finished(self) -> Iterator[tuple[Item, Outcome]]:
+        """Yield what is done and not yet told, without waiting."""
+        for task in self._under_way:
+            if task.future.done() and not task.future.cancelled() and task.future.exception() is None:
+                yield from zip(task.items, task.future.result(), strict=True)
+
+    def dismiss(self) -> None:
+        """Cancel what has not begun; end the processes that are ours."""
+        for task in self._under_way:
+            task.future.cancel()
+        for pool in (self._ours, self._single):
+            if pool is not None:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def _here(self, chunk: list[Item]) -> Iterator[tuple[Item, Outcome]]:
+        yield from zip(chunk, _work_through(self._work, self._how, [item.path for item in chunk]), strict=True)
+
+    def _submit(self, chunk: list[Item]) -> _Task:
+        executor = self._theirs
+        if executor is None:
+            if self._ours is None:
+                self._ours = _pool(self.jobs)
+            executor = self._ours
+        try:
+            future = executor.submit(_work_through, self._work, self._how, [item.path for item in chunk])
+        except RuntimeError as error:  # broken, or shut down
+            future = Future()
+            future.set_exception(error)
+        return _Task(chunk, future, executor)
+
+    def _collect_all(self) -> Iterator[tuple[Item | None, Outcome | None]]:
+        while self._under_way:
+            yield from self._collect()
+
+    def _collect(self) -> Iterator[tuple[Item | None, Outcome | None]]:
+        task = self._under_way[0]
+        if not wait([task.future], timeout=_TICK_SECONDS).done:
+            yield None, None
+            return
+        error = task.future.exception()
+        self._under_way.popleft()
+        if error is None:
+            self._proven = True
+            yield from zip(task.items, task.future.result(), strict=True)
+        else:
+            yield from self._rescue(task, error)
+
+    def _rescue(self, task: _Task, error: BaseException) -> Iterator[tuple[Item, Outcome]]:
+        """Repeat a lost task file by file: the one that broke it fails, the others do not."""
+        if isinstance(error, BrokenExecutor):
+            self._let_go(task.executor)
+            self._check_start()
+        for item in task.items:
+            yield from self._here([item]) if self.in_process else [(item, self._alone(item))]
+
+    def _let_go(self, executor: Executor) -> None:
+        """Give up broken processes; other tasks they had may come here later, when new ones are at work."""
+        if executor is self._theirs:
+            self._theirs, self._most = None, _tasks_for(self.jobs)
+        elif executor is self._ours:
+            executor.shutdown(wait=False, cancel_futures=True)
+            self._ours = None
+
+    def _check_start(self) -> None:
+        """Where no process can be started at all, go on without, and say so."""
+        if self._proven or self.in_process:
+            return
+        self._single = _pool(1)
+        try:
+            self._proven = self._single.submit(_ping).result()
+        except BrokenExecutor:
+            self._single = None
+            self.in_process = True
+            hint = "A script that calls ncs needs `if __name__ == '__main__':` around its calls, or jobs=1."
+            found = "processes that end at once; the files were analysed one after the other"
+            self.warnings.append(
+                Problem(file="(batch)", place="", field="jobs", expected="worker processes", found=found, hint=hint)
+            )
+
+    def _alone(self, item: Item) -> Outcome:
+        executor = self._theirs
+        if executor is None:
+            if self._single is None:
+                self._single = _pool(1)
+            executor = self._single
+        try:
+            return executor.submit(_work_through, self._work, self._how, [item.path]).result()[0]
+        except BrokenExecutor:
+            self._single = None
+            hint = "Analyse this file alone; it may be too large for the memory, or bring out a fault in a library."
+            found = "a worker process that died twice"
+            problem = Problem(file=item.path, place="", field="", expected="a result", found=found, hint=hint)
+            return failure_of(item.path, "WorkerDied", (problem,))
+        except Exception as error:  # noqa: BLE001 - any executor, any fault: it is this file's
+            return failure_from(item.path, error)
+
+
+def _tasks_for(jobs: int) -> int:
+    """Return how many tasks keep everybody busy while the writer commits; bounded, so that memory is as well."""
+    return 3 * jobs
+
+
+def _pool(jobs: int) -> ProcessPoolExecutor:
+    if jobs > 1:
+        _warm_up()  # once here, so that the processes find compiled kernels instead of each compiling them
+    return ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_prepare_worker)

@@ -1,0 +1,69 @@
+"""The command line. A verb is one thin module here and one line in ``_VERBS``; the work is done elsewhere.
+
+Verb modules import typer and the standard library only; everything heavy waits inside their functions, so that
+``ncs --help`` stays quick.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from ncs import __version__
+from ncs.cli import analyze, demo, formats, show
+from ncs.errors import NcsError
+
+__all__ = ["app", "main"]
+
+_VERBS = {"analyze": analyze.run, "show": show.run, "formats": formats.run, "demo": demo.run}
+_EPILOG = "Tables go to stdout, progress and warnings to stderr. Exit status: 0 all done, 1 some inputs failed, 2 the \
+command could not be carried out. `ncs VERB --help` shows an example of every verb. Start with: ncs demo"
+
+app = typer.Typer(
+    name="ncs",
+    help="Nerve conduction studies: read what EMG machines export, mark, measure, keep, compare.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _name, _run in _VERBS.items():
+    app.command(_name)(_run)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ncs {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    del version
+
+
+def main() -> None:
+    """Run the command line; the entry point of the console script ``ncs``."""
+    try:
+        app(prog_name="ncs")
+    except NcsError as error:
+        from ncs.cli._errors import report_failure
+
+        report_failure(error)
+        sys.exit(2)
+    except BrokenPipeError:
+        # the reader of our output has gone, as in `ncs show | head`; Python must not complain at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        typer.echo("Stopped.", err=True)
+        sys.exit(130)
