@@ -1,6 +1,6 @@
 """Run every benchmark in one process and write what was measured as JSON beside the table.
 
-    python -m benchmarks [--json FILE] [NAME ...]
+python -m benchmarks [--json FILE] [NAME ...]
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python -m benchmarks.learn_rise ncs/detect/rise.npz
 
-Every rise is cut from its onset to its first summit, its amplitude scaled to that summit, its time to the 60 % crossing;
-the mean and the first principal components of what is left, with their standard deviations, are the model.
+Every rise is cut from its onset to its first summit, its amplitude scaled to that summit, its time to the 60 %
+crossing; the mean and the first principal components of what is left, with their standard deviations, are the model.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def rises(sweeps) -> np.ndarray:
 def model(shapes: np.ndarray) -> dict[str, np.ndarray]:
     mean = shapes.mean(axis=0)
     fitted = U <= FIT_TO
-    _, s, vt = np.linalg.svd((shapes - mean)[:, fitted], full_matrices=False)
+    _, _, vt = np.linalg.svd((shapes - mean)[:, fitted], full_matrices=False)
     scores = (shapes - mean)[:, fitted] @ vt[:MODES].T
     modes = (np.linalg.pinv(scores) @ (shapes - mean))[:MODES]
     sd = scores.std(axis=0)

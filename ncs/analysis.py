@@ -16,7 +16,7 @@ import numpy as np
 
 from ncs import __version__, detect
 from ncs.detect.marks import Marks
-from ncs.measure import motor, sensory
+from ncs.measure import MEASURE_VERSION, motor, sensory
 from ncs.measure._study import MarkedTrace, StudyPart, Value
 from ncs.model import SampleArray, Study, Technique, Trace, Visit
 from ncs.results import Measurement, Reason, TraceMarks, VisitResult
@@ -56,7 +56,7 @@ def analyze(visit: Visit, *, onset_method: str = detect.DEFAULT_ONSET_METHOD) ->
     InvalidInputError
         When there is no such onset method.
     """
-    detect.check_method(onset_method)
+    parameters = _parameters(onset_method)
     marks: list[TraceMarks] = []
     measurements: list[Measurement] = []
     for index, study in enumerate(visit.studies):
@@ -72,7 +72,7 @@ def analyze(visit: Visit, *, onset_method: str = detect.DEFAULT_ONSET_METHOD) ->
         visit=visit,
         marks=tuple(marks),
         measurements=tuple(measurements),
-        parameters=_parameters(onset_method),
+        parameters=parameters,
         version=__version__,
         fingerprint=analysis_fingerprint(
             onset_method=onset_method,
@@ -83,7 +83,14 @@ def analyze(visit: Visit, *, onset_method: str = detect.DEFAULT_ONSET_METHOD) ->
 
 
 def _parameters(onset_method: str) -> dict[str, Any]:
-    return {"onset_method": onset_method, "detector": detect.DETECTOR_VERSION, **detect.DETECTOR_PARAMETERS}
+    detect.check_method(onset_method)
+    return {
+        "onset_method": onset_method,
+        "onset_parameter": dict(detect.ONSET_METHODS[onset_method].parameter),
+        "detector": detect.DETECTOR_VERSION,
+        "measure": MEASURE_VERSION,
+        **detect.DETECTOR_PARAMETERS,
+    }
 
 
 @lru_cache(maxsize=256)

@@ -254,6 +254,13 @@ class Trace:
             times = np.broadcast_to(np.asarray(self.stimulus_ms, np.float64), (self.n_sweeps,)).copy()
             times.flags.writeable = False
             object.__setattr__(self, "stimulus_ms", times)
+        for name in ("intensity_ma", "intensity_v"):
+            intensity = getattr(self.stimulus, name)
+            if intensity is not None and intensity.shape != (self.n_sweeps,):
+                raise InvalidInputError(
+                    f"stimulus.{name}: expected one value for each of {self.n_sweeps} sweeps, "
+                    f"found shape {intensity.shape}"
+                )
 
     @property
     def n_sweeps(self) -> int:

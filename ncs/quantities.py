@@ -55,12 +55,12 @@ class Quantity:
 _ROWS = (
     Quantity(
         name="onset_latency", unit="ms", label="latency", per="site", decimals=2,
-        definition="Time from the stimulus to the onset of a response of unstated kind; stands where no technique is given.",
+        definition="Time from the stimulus to the onset of a response; stands where no technique is given.",
         source="ncs",
     ),
     Quantity(
         name="motor_latency", unit="ms", label="latency", per="site", decimals=2,
-        definition="Time from the stimulus to the onset of the CMAP (2 % of its negative peak) at this stimulation site.",
+        definition="Time from the stimulus to the onset of the CMAP (2 % of its negative peak).",
         source="Preston & Shapiro, Electromyography and Neuromuscular Disorders (cited second-hand)",
     ),
     Quantity(

@@ -74,7 +74,7 @@ class Measurement:
     quantity
         A name in ``ncs.quantities.QUANTITIES``.
     value, sd
-        In ``unit``; ``value`` is ``None`` exactly when ``reason`` is given; ``sd`` is ``None`` where none can be derived.
+        In ``unit``; ``value`` is ``None`` exactly when ``reason`` is given; ``sd`` is ``None`` where there is none.
     method
         How it was made: onset method, what was averaged, thresholds.
     site
@@ -181,8 +181,8 @@ class VisitResult:
         -------
         pandas.DataFrame
             Columns ``subject, date, nerve, side, technique, recording_site, site, segment, quantity, value, sd, unit,
-            reason, method, distance_mm, skin_temperature_c, flags, source, sha256, version``. ``value`` and ``sd`` are NaN where
-            absent, and ``reason`` then says why.
+            reason, method, distance_mm, skin_temperature_c, flags, source, sha256, version``. ``value`` and ``sd`` are
+            NaN where absent, and ``reason`` then says why.
         """
         import pandas as pd
 

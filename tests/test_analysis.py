@@ -173,9 +173,7 @@ def test_without_a_stimulus_time_nothing_is_marked(stimulus_ms):
 
 def test_without_a_technique_every_trace_says_so():
     result = result_of(trace(BIG.samples_uv[0]), trace(NOTHING), technique=None)
-    assert [(row.quantity, row.reason) for row in result.measurements] == [
-        ("onset_latency", Reason.NO_TECHNIQUE)
-    ] * 2
+    assert [(row.quantity, row.reason) for row in result.measurements] == [("onset_latency", Reason.NO_TECHNIQUE)] * 2
     assert result.marks == ()
 
 
@@ -217,7 +215,7 @@ def test_a_measurement_has_a_value_or_a_reason():
 
 
 def test_the_long_table(whole):
-    examined, _, result = whole
+    _, _, result = whole
     frame = result.to_dataframe()
     assert list(frame.columns) == [
         "subject", "date", "nerve", "side", "technique", "recording_site", "site", "segment", "quantity", "value",

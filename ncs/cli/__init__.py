@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,9 +16,17 @@ from ncs import __version__
 from ncs.cli import analyze, demo, formats, show
 from ncs.errors import NcsError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 __all__ = ["app", "main"]
 
-_VERBS = {"analyze": analyze.run, "show": show.run, "formats": formats.run, "demo": demo.run}
+_VERBS: dict[str, Callable[..., None]] = {
+    "analyze": analyze.run,
+    "show": show.run,
+    "formats": formats.run,
+    "demo": demo.run,
+}
 _EPILOG = "Tables go to stdout, progress and warnings to stderr. Exit status: 0 all done, 1 some inputs failed, 2 the \
 command could not be carried out. `ncs VERB --help` shows an example of every verb. Start with: ncs demo"
 

@@ -71,9 +71,7 @@ def frame_entries(frame: Any) -> list[dict[str, Any]]:
     """Return a data frame as one object per row; what is absent is null."""
     import pandas as pd
 
-    return [
-        {name: _plain(value, pd) for name, value in row.items()} for row in frame.to_dict(orient="records")
-    ]
+    return [{name: _plain(value, pd) for name, value in row.items()} for row in frame.to_dict(orient="records")]
 
 
 def _plain(value: Any, pd: Any) -> Any:

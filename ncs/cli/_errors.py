@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ncs.cli._output import clean, print_error
-from ncs.errors import NcsError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from ncs.errors import NcsError, Problem
 
 __all__ = ["describe", "problem_lines", "report_failure"]
 

@@ -42,7 +42,7 @@ class Notes:
 
 
 def _letter(number: int) -> str:
-    """Return a, b, … z, aa, ab, …"""
+    """Return a letter, or two after the 26th: a, b, …, z, aa, ab."""
     return (_letter(number // 26 - 1) if number >= 26 else "") + chr(ord("a") + number % 26)
 
 

@@ -37,7 +37,7 @@ def print_subject(subject: str, visits: Mapping[str, Sequence[VisitResult]]) -> 
             for key, by_date in numbers.items()
         ]
         print_table(table([*columns, *((date, "right") for date in some)], lines))
-        print_lines()
+        print_lines("")
     print_lines(*notes.lines())
 
 

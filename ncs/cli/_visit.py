@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ncs.cli._numbers import FLAGS, Notes, heading, number
 from ncs.cli._output import clean, print_lines, print_table, stdout, table
 from ncs.model import Origin, Technique
+from ncs.quantities import QUANTITIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -81,12 +82,12 @@ def print_visit(results: Sequence[VisitResult]) -> None:
     for technique, form in _FORMS.items():
         chosen = [each for each in studies if each.study.technique is technique]
         if chosen:
-            print_lines(form.title)
+            print_lines(form.title, "")
             print_table(_fitting(form, chosen, notes))
-            print_lines()
+            print_lines("")
             if form.indices and any(form.indices[0] in row.of_segment for each in chosen for row in each.rows):
                 print_table(_indices(form, chosen, notes))
-                print_lines()
+                print_lines("", *_legend(form), "")
     print_lines(*notes.lines(), *_facts(results))
 
 
@@ -135,7 +136,7 @@ def _segment_row(rows: list[_Row], m: Measurement) -> _Row:
 
 
 def _name_distal_segment(row: _Row, study: Study, whole: dict[str, Measurement], form: _Form) -> None:
-    """The distal site's line tells the distance to the recording electrode, and why a lone site has no velocity."""
+    """Put the distance to the recording electrode, and why a lone site has no velocity, into the distal line."""
     distances = [m.distance_mm for m in row.at_site.values() if m.distance_mm is not None]
     if distances and row.site is not None:
         row.segment, row.distance_mm = f"{study.recording_site or 'electrode'}-{row.site}", distances[0]
@@ -208,14 +209,27 @@ def _indices(form: _Form, studies: Sequence[_StudyRows], notes: Notes) -> Table:
     return table(columns, lines)
 
 
+def _legend(form: _Form) -> list[str]:
+    """Return what the headings of the indices stand for."""
+    names = [(QUANTITIES[name].label, name.replace("_", " ")) for name in form.indices]
+    words = [f"{label}: {name}" for label, name in names if "p/d" not in label]
+    return [", ".join(["p/d: proximal over distal", *words])]
+
+
 def _facts(results: Sequence[VisitResult]) -> list[str]:
     studies = [study for result in results for study in result.visit.studies]
-    lines = ["", f"skin temperature  {_per_study(studies, _temperature)}", f"filters           {_per_study(studies, _filters)}"]
+    lines = [
+        "",
+        f"skin temperature  {_per_study(studies, _temperature)}",
+        f"filters           {_per_study(studies, _filters)}",
+    ]
     files = ", ".join(dict.fromkeys(source.name for result in results for source in result.sources))
     methods = {str(result.parameters.get("onset_method", "?")) for result in results}
     versions = {result.version for result in results}
     lines.append(f"files             {clean(files)}")
-    lines.append(f"analysed by       ncs {clean(', '.join(sorted(versions)))}, onset {clean(', '.join(sorted(methods)))}")
+    lines.append(
+        f"analysed by       ncs {clean(', '.join(sorted(versions)))}, onset {clean(', '.join(sorted(methods)))}"
+    )
     covariates = {name: value for result in results for name, value in result.visit.covariates.items()}
     if covariates:
         lines.append(f"covariates        {', '.join(f'{clean(n)} {clean(v)}' for n, v in covariates.items())}")

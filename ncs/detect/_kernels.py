@@ -1,17 +1,51 @@
 """Every numba kernel of ncs.detect, and nothing else: arrays and numbers in, arrays and numbers out.
 
-The frame all share: ``y`` is one sweep, negative up; positions are samples; ``lo`` is the first sample that may hold the
-onset, ``peak`` the sample of the negative peak, ``base`` the baseline, ``sigma`` the noise, ``rate_khz`` samples per
-millisecond. Each kernel has a slow numpy twin in the tests; change both or neither.
+The frame all share: ``y`` is one sweep, negative up; positions are samples; ``lo`` is the first sample that may hold
+the onset, ``peak`` the sample of the negative peak, ``base`` the baseline, ``sigma`` the noise, ``rate_khz`` samples
+per millisecond. Each kernel has a slow numpy twin in the tests; change both or neither.
 """
 
 from __future__ import annotations
 
 import math
-from collections import namedtuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+class Rise(NamedTuple):
+    """A learned rise, see ``ncs.detect._rise``; columns of ``table``: rest, slope, mean, modes, slopes of the modes."""
+
+    table: Array
+    prior_sd: Array
+    grid: Array
+
+
+class Edge(NamedTuple):
+    """Scratch of one fit. Parameters: the nuisances, then onset, log scale, height, weights of the modes.
+
+    Bins have first and last (exclusive) sample, mean, weight and design row; ``quiet`` and ``quiet_g`` are the normal
+    equations of the bins before the rise, ``a`` and ``g`` those of all; ``x`` is the estimate, ``x0`` and ``w0`` its
+    priors.
+    """
+
+    first: Array
+    last: Array
+    value: Array
+    weight: Array
+    row: Array
+    quiet: Array
+    quiet_g: Array
+    a: Array
+    g: Array
+    x: Array
+    x0: Array
+    w0: Array
+
 
 METHOD_CHANGEPOINT = 0
 METHOD_THRESHOLD = 1
@@ -24,18 +58,18 @@ METHOD_AIC = 7
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def last_crossing(y, lo, peak, level):
+def last_crossing(y: Array, lo: int, peak: int, level: float) -> float:
     """Walk back from the peak; return the position where ``y`` last rose through ``level``, NaN if it never did."""
     i = peak
     while i >= lo and y[i] > level:
         i -= 1
     if i < lo or i == peak:
         return math.nan
-    return i + (level - y[i]) / (y[i + 1] - y[i])
+    return float(i + (level - y[i]) / (y[i + 1] - y[i]))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def sd_crossing(y, lo, peak, level, hold):
+def sd_crossing(y: Array, lo: int, peak: int, level: float, hold: int) -> float:
     """Return the last upward crossing of ``level`` after which ``y`` stays above it for ``hold`` samples."""
     i = peak - 1
     while i >= lo:
@@ -46,13 +80,13 @@ def sd_crossing(y, lo, peak, level, hold):
                     stays = False
                     break
             if stays:
-                return i + (level - y[i]) / (y[i + 1] - y[i])
+                return float(i + (level - y[i]) / (y[i + 1] - y[i]))
         i -= 1
     return math.nan
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def tangent_foot(y, lo, peak, base, half):
+def tangent_foot(y: Array, lo: int, peak: int, base: float, half: int) -> float:
     """Return where the tangent at the steepest rise meets the baseline; slope over ``2 * half`` samples."""
     best = 0.0
     at = -1
@@ -63,15 +97,15 @@ def tangent_foot(y, lo, peak, base, half):
             at = i
     if at < 0:
         return math.nan
-    return at - (y[at] - base) / best
+    return float(at - (y[at] - base) / best)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def curvature_peak(y, lo, peak, half):
+def curvature_peak(y: Array, lo: int, peak: int, half: int) -> float:
     """Return the position of the largest second derivative before the steepest rise.
 
-    The derivatives are those of a Savitzky-Golay filter of order 3 over ``2 * half + 1`` samples, whose second derivative
-    is that of the fitted parabola.
+    Both derivatives are those of the parabola fitted over ``2 * half + 1`` samples; the second one is that of a
+    Savitzky-Golay filter of order 3.
     """
     n = y.shape[0]
     width = 2 * half + 1
@@ -118,7 +152,7 @@ def curvature_peak(y, lo, peak, half):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def parabola_offset(left, middle, right):
+def parabola_offset(left: float, middle: float, right: float) -> float:
     """Return the position of the extremum of a parabola through three equidistant values, relative to the middle."""
     bend = left - 2 * middle + right
     if bend == 0:
@@ -127,7 +161,7 @@ def parabola_offset(left, middle, right):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def rising_run(y, lo, peak, shortest):
+def rising_run(y: Array, lo: int, peak: int, shortest: int) -> float:
     """Return the start of the longest run of rising samples before the peak, if longer than ``shortest`` samples."""
     best = 0
     at = -1
@@ -146,7 +180,7 @@ def rising_run(y, lo, peak, shortest):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def aic_minimum(y, lo, peak):
+def aic_minimum(y: Array, lo: int, peak: int) -> float:
     """Return the minimum of Akaike's criterion for a change of variance within ``[lo, peak]`` (Maeda 1985)."""
     n = peak - lo + 1
     if n < 8:
@@ -202,7 +236,7 @@ MAINS_SD_UV = 30.0
 PRE_BINS = 6
 QUIET_BINS = 10
 MOST_BINS = 64
-MOST_STEPS = 6
+MOST_STEPS = 4
 STRETCHES = 16
 TAIL_MS = (0.7, 3.0)
 MAINS_HZ = 55.0
@@ -220,7 +254,7 @@ MULTIPLE_PEAKS = 8
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def load(row, y, total):
+def load(row: Array, y: Array, total: Array) -> tuple[float, float, bool]:
     """Copy a sweep negative up with its running sum; return lowest, highest, and whether all is finite."""
     low = math.inf
     high = -math.inf
@@ -237,7 +271,7 @@ def load(row, y, total):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def box_mean(total, first, last):
+def box_mean(total: Array, first: int, last: int) -> float:
     """Return the mean of the samples ``first`` to ``last`` (exclusive), cut to the sweep; NaN where nothing is left."""
     a = max(first, 0)
     b = min(last, total.shape[0] - 1)
@@ -245,8 +279,8 @@ def box_mean(total, first, last):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def bend_noise(total, first, last, width, lag):
-    """Return the variance of means over ``width`` samples from their second differences over ``lag`` in ``[first, last)``.
+def bend_noise(total: Array, first: int, last: int, width: int, lag: int) -> float:
+    """Return the variance of means over ``width`` samples in ``[first, last)`` from second differences over ``lag``.
 
     NaN where the stretch is too short for one.
     """
@@ -264,7 +298,16 @@ def bend_noise(total, first, last, width, lag):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def quiet_level(total, skip_first, skip_last, width, lag, pieces, rank, scratch):
+def quiet_level(
+    total: Array,
+    skip_first: int,
+    skip_last: int,
+    width: int,
+    lag: int,
+    pieces: int,
+    rank: float,
+    scratch: Array,
+) -> float:
     """Return ``bend_noise`` of the quieter stretches of a sweep; those that meet the skipped samples do not count.
 
     The sweep is cut into ``pieces``; the value is the one at ``rank`` (a share) in ascending order, raised by what the
@@ -287,11 +330,11 @@ def quiet_level(total, skip_first, skip_last, width, lag, pieces, rank, scratch)
     if count == 0:
         return math.nan
     freedom = max(1.0, 0.5 * (length - 2 * lag) / width)
-    return scratch[int(rank * (count - 1))] * (1.0 + (1.8 - 3.0 * rank) * math.sqrt(1.0 / freedom))
+    return float(scratch[int(rank * (count - 1))] * (1.0 + (1.8 - 3.0 * rank) * math.sqrt(1.0 / freedom)))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def noise_density(total, skip_first, skip_last, rate, scratch):
+def noise_density(total: Array, skip_first: int, skip_last: int, rate: float, scratch: Array) -> tuple[float, float]:
     """Return the noise variance, and the variance per sample as it counts in means over many samples.
 
     Noise that is correlated (an amplifier's low-pass) weighs more in a mean over 0.4 ms than its variance tells.
@@ -305,10 +348,10 @@ def noise_density(total, skip_first, skip_last, rate, scratch):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def largest_rise(total, lo, hi, half, base):
+def largest_rise(total: Array, lo: int, hi: int, half: int, base: float) -> tuple[int, int, float]:
     """Return foot and top of the largest rise of the smoothed sweep in ``[lo, hi)``, and its height.
 
-    What lies below ``base`` does not count as rise, so that the return from the positive peak is not taken for a response.
+    What lies below ``base`` does not count as rise, lest the return from the positive peak be taken for a response.
     """
     foot = lo
     low = box_mean(total, lo - half, lo + half + 1)
@@ -328,7 +371,7 @@ def largest_rise(total, lo, hi, half, base):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def first_summit(total, foot, top, half, least):
+def first_summit(total: Array, foot: int, top: int, half: int, least: float) -> int:
     """Return the first peak between foot and top from which the smoothed sweep falls by ``least``; else ``top``."""
     low = box_mean(total, foot - half, foot + half + 1)
     high = low
@@ -344,7 +387,7 @@ def first_summit(total, foot, top, half, least):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def fall_back(total, foot, start, half, level):
+def fall_back(total: Array, foot: int, start: int, half: int, level: float) -> float:
     """Walk back from ``start`` to where the smoothed sweep last rose through ``level``; not before ``foot``."""
     after = box_mean(total, start - half, start + half + 1)
     if after <= level:
@@ -360,7 +403,7 @@ def fall_back(total, foot, start, half, level):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def solve(a, g, n):
+def solve(a: Array, g: Array, n: int) -> bool:
     """Solve ``a x = g`` (symmetric, positive definite; the lower half of ``a`` is used) into ``g``.
 
     ``a`` is overwritten by its Cholesky factor. Return whether the matrix was positive definite.
@@ -391,16 +434,8 @@ def solve(a, g, n):
     return True
 
 
-Rise = namedtuple("Rise", "table prior_sd grid")
-"""A learned rise: see ``ncs.detect._rise``; ``table`` has ``WIDTH`` columns: rest, slope, mean, modes, slopes of modes."""
-
-Edge = namedtuple("Edge", "first last value weight row quiet quiet_g a g x x0 w0")
-"""Scratch of one fit: bins (first and last sample, mean, weight, design row), the normal equations of the quiet bins, those
-of all bins, the estimate, and its priors. Parameters: the nuisances, then onset, log scale, height, weights of the modes."""
-
-
 @njit(cache=True, nogil=True, error_model="numpy")
-def nuisance_at(t_ms, basis):
+def nuisance_at(t_ms: float, basis: Array) -> None:
     """Fill ``basis`` with the nuisance functions at a time after the stimulus: level, drift, tails, mains."""
     basis[0] = 1.0
     basis[1] = 0.1 * t_ms
@@ -412,7 +447,7 @@ def nuisance_at(t_ms, basis):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def cut_evenly(first, last, pieces, edge, count):
+def cut_evenly(first: int, last: int, pieces: int, edge: Edge, count: int) -> int:
     """Append at most ``pieces`` bins of about equal width that cover ``[first, last)``; return the new count."""
     span = last - first
     pieces = min(pieces, span)
@@ -424,7 +459,7 @@ def cut_evenly(first, last, pieces, edge, count):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def cut_bins(pre, before, lo, onset, scale, top, edge):
+def cut_bins(pre: int, before: int, lo: int, onset: float, scale: float, top: int, edge: Edge) -> tuple[int, int]:
     """Cut the fitted stretch into bins; return how many are quiet (before the rise), and how many there are."""
     quiet = cut_evenly(pre, before, PRE_BINS, edge, 0)
     rise = max(lo, min(int(onset - scale), top))
@@ -442,7 +477,7 @@ def cut_bins(pre, before, lo, onset, scale, top, edge):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def fill_bins(total, p0, rate, density, quiet, count, edge):
+def fill_bins(total: Array, p0: float, rate: float, density: float, quiet: int, count: int, edge: Edge) -> None:
     """Average the samples of every bin, and gather the normal equations of the quiet ones."""
     for b in range(count):
         first = edge.first[b]
@@ -463,7 +498,7 @@ def fill_bins(total, p0, rate, density, quiet, count, edge):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def quiet_equations(edge, n_par):
+def quiet_equations(edge: Edge, n_par: int) -> None:
     """Start the normal equations at the estimate: priors and quiet bins."""
     for i in range(n_par):
         for j in range(WIDTH):
@@ -478,7 +513,7 @@ def quiet_equations(edge, n_par):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def add_row(edge, row, weight, difference, n_par):
+def add_row(edge: Edge, row: Array, weight: float, difference: float, n_par: int) -> None:
     """Add one bin to the normal equations."""
     for i in range(n_par):
         w = weight * row[i]
@@ -488,7 +523,7 @@ def add_row(edge, row, weight, difference, n_par):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def rise_row(edge, b, rise, n_modes):
+def rise_row(edge: Edge, b: int, rise: Rise, n_modes: int) -> tuple[float, float]:
     """Complete the design row of a bin at the estimate; return the model there and the variance of its shape."""
     row = edge.row[b]
     x = edge.x
@@ -522,7 +557,7 @@ def rise_row(edge, b, rise, n_modes):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def edge_equations(edge, rise, quiet, count, n_modes):
+def edge_equations(edge: Edge, rise: Rise, quiet: int, count: int, n_modes: int) -> float:
     """Fill the normal equations of the whole model at the estimate; return the misfit of the bins on the rise."""
     n_par = P_MODES + n_modes
     quiet_equations(edge, n_par)
@@ -537,9 +572,20 @@ def edge_equations(edge, rise, quiet, count, n_modes):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def start_edge(total, lo, foot, summit, base, half, rate, edge, rise):
-    """Set estimate and priors from where the smoothed sweep crosses 30 and 60 % of the summit; return the last sample
-    that is fitted.
+def start_edge(
+    total: Array,
+    lo: int,
+    foot: int,
+    summit: int,
+    base: float,
+    half: int,
+    rate: float,
+    edge: Edge,
+    rise: Rise,
+) -> int:
+    """Set estimate and priors from where the smoothed sweep crosses 30 and 60 % of the summit.
+
+    Return the last sample (exclusive) that is fitted.
     """
     n_modes = rise.prior_sd.shape[0]
     high = box_mean(total, summit - half, summit + half + 1)
@@ -573,8 +619,19 @@ def start_edge(total, lo, foot, summit, base, half, rate, edge, rise):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def fit_edge(total, lo, top, p0, pre, before, rate, density, edge, rise):
-    """Fit baseline, tails, mains and rise up to the sample ``top`` by Gauss-Newton steps; the estimate is in ``edge.x``.
+def fit_edge(
+    total: Array,
+    lo: int,
+    top: int,
+    p0: float,
+    pre: int,
+    before: int,
+    rate: float,
+    density: float,
+    edge: Edge,
+    rise: Rise,
+) -> tuple[int, int, float]:
+    """Fit baseline, tails, mains and rise up to the sample ``top`` by Gauss-Newton steps, into ``edge.x``.
 
     Return the number of quiet bins, of all bins (0 if the fit failed), and the misfit on the rise. ``edge.a`` keeps the
     Cholesky factor of the precision at the estimate.
@@ -612,7 +669,7 @@ def fit_edge(total, lo, top, p0, pre, before, rate, density, edge, rise):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def rise_gain(edge, quiet, count, misfit, n_modes):
+def rise_gain(edge: Edge, quiet: int, count: int, misfit: float, n_modes: int) -> float:
     """Return by how much twice the log likelihood (with priors) of the fitted rise exceeds that of a sweep without one.
 
     Overwrites the normal equations.
@@ -644,7 +701,7 @@ def rise_gain(edge, quiet, count, misfit, n_modes):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def quiet_misfit(edge):
+def quiet_misfit(edge: Edge) -> float:
     """Return the misfit of the quiet bins at the estimate, up to a constant."""
     value = 0.0
     for i in range(N_NUISANCE):
@@ -656,8 +713,8 @@ def quiet_misfit(edge):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def spread_of(a, n, gradient):
-    """Return the standard deviation of a linear function of the estimate; ``a`` is the Cholesky factor of its precision."""
+def spread_of(a: Array, n: int, gradient: Array) -> float:
+    """Return the standard deviation of a linear function of the estimate; ``a`` is the factor of its precision."""
     variance = 0.0
     for i in range(n):
         v = gradient[i]
@@ -669,7 +726,7 @@ def spread_of(a, n, gradient):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def onset_of(edge, rise, share, gradient):
+def onset_of(edge: Edge, rise: Rise, share: float, gradient: Array) -> tuple[float, float]:
     """Return where the fitted rise crosses ``share`` of its height, in samples, and the standard deviation of that.
 
     ``gradient`` is scratch.
@@ -709,7 +766,7 @@ def onset_of(edge, rise, share, gradient):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def nuisance_value(edge, t_ms, basis):
+def nuisance_value(edge: Edge, t_ms: float, basis: Array) -> float:
     """Return the fitted nuisance (level, drift, tails, mains) at a time after the stimulus."""
     nuisance_at(t_ms, basis)
     value = 0.0
@@ -719,7 +776,7 @@ def nuisance_value(edge, t_ms, basis):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def cubic_top(y, middle, half, sign):
+def cubic_top(y: Array, middle: int, half: int, sign: float) -> tuple[float, float, float]:
     """Fit a cubic to ``sign * y`` around ``middle``; return position and value of its maximum, and its curvature there.
 
     The values are those of a least-squares fit over ``2 * half + 1`` samples, by orthogonal polynomials.
@@ -764,7 +821,7 @@ def cubic_top(y, middle, half, sign):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def width_above(total, at, half, level, most):
+def width_above(total: Array, at: int, half: int, level: float, most: int) -> int:
     """Return how far the smoothed sweep stays above ``level`` on both sides of ``at``, at the most ``most`` samples."""
     k = 1
     while k < most:
@@ -777,8 +834,8 @@ def width_above(total, at, half, level, most):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def is_clipped(y, low, high, around, amplitude):
-    """Return whether the sweep stands still at its extreme around a sample, with steep flanks: a saturated amplifier."""
+def is_clipped(y: Array, low: float, high: float, around: int, amplitude: float) -> bool:
+    """Return whether the sweep stands still at its extreme around a sample, with steep flanks (saturation)."""
     n = y.shape[0]
     if y[around] != high and y[around] != low:
         return False
@@ -800,7 +857,7 @@ def is_clipped(y, low, high, around, amplitude):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def extreme_sample(y, at, half, sign):
+def extreme_sample(y: Array, at: int, half: int, sign: float) -> int:
     """Return the sample around ``at`` where ``sign * y`` is largest."""
     best = max(at - half, 0)
     for i in range(best, min(at + half + 1, y.shape[0])):
@@ -810,19 +867,21 @@ def extreme_sample(y, at, half, sign):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def falling_crossing(total, start, hi, half, level):
-    """Return where the smoothed sweep first falls to ``level`` after ``start``, NaN if it does not before ``hi``."""
+def falling_crossing(total: Array, start: int, hi: int, half: int, level: float) -> float:
+    """Return where the smoothed sweep first falls to ``level`` from ``start`` on, NaN if it does not before ``hi``."""
     before = box_mean(total, start - half, start + half + 1)
+    if before <= level:
+        return float(start)
     for i in range(start + 1, hi):
         v = box_mean(total, i - half, i + half + 1)
         if v <= level:
-            return i - 1 + (before - level) / (before - v) if before > v else float(i)
+            return i - 1 + (before - level) / (before - v)
         before = v
     return math.nan
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def last_return(total, end, hi, half, base, threshold, gap):
+def last_return(total: Array, end: float, hi: int, half: int, base: float, threshold: float, gap: int) -> float:
     """Return the return to ``base`` of the last later peak above ``base + threshold``; ``end`` if there is none.
 
     A later peak belongs to the response only if it rises within ``gap`` samples after the previous return.
@@ -841,7 +900,7 @@ def last_return(total, end, hi, half, base, threshold, gap):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def falls_before(total, lo, foot, half):
+def falls_before(total: Array, lo: int, foot: int, half: int) -> float:
     """Return how far the smoothed sweep falls from its highest point in ``[lo, foot]`` to the foot."""
     low = box_mean(total, foot - half, foot + half + 1)
     high = low
@@ -851,18 +910,30 @@ def falls_before(total, lo, foot, half):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def area_between(total, onset, end, n):
-    """Return the integral of the sweep from ``onset`` to ``end`` (positions of samples), by whole and part samples."""
-    a = max(int(onset + 0.5), 0)
-    b = min(int(end + 0.5), n)
-    inside = total[b] - total[a]
-    first = total[min(a + 1, n)] - total[min(a, n - 1)]
-    last = total[b] - total[b - 1]
-    return inside + first * (a - 0.5 - onset) + last * (end - b + 0.5)
+def area_between(total: Array, onset: float, end: float, n: int) -> float:
+    """Return the integral of the sweep from ``onset`` to ``end`` (positions of samples), by whole and part samples.
+
+    A sample stands for the half samples on both sides of it, the outermost ones for everything beyond them.
+    """
+    a = min(max(int(onset + 0.5), 0), n - 1)
+    b = min(max(int(end + 0.5), 0), n - 1)
+    first = total[a + 1] - total[a]
+    last = total[b + 1] - total[b]
+    return float(total[b] - total[a] + first * (a - 0.5 - onset) + last * (end - b + 0.5))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def rule_onset(method, y, lo, peak, base, sigma, height, rate_khz, parameter):
+def rule_onset(
+    method: int,
+    y: Array,
+    lo: int,
+    peak: int,
+    base: float,
+    sigma: float,
+    height: float,
+    rate_khz: float,
+    parameter: float,
+) -> float:
     """Return the onset position by one of the published rules."""
     if method == METHOD_THRESHOLD:
         return last_crossing(y, lo, peak, base + parameter)
@@ -880,7 +951,17 @@ def rule_onset(method, y, lo, peak, base, sigma, height, rate_khz, parameter):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def mark_sweeps(samples, stimulus_ms, options, method, table, prior_sd, grid, out, codes):
+def mark_sweeps(
+    samples: Array,
+    stimulus_ms: Array,
+    options: Array,
+    method: int,
+    table: Array,
+    prior_sd: Array,
+    grid: Array,
+    out: Array,
+    codes: Array,
+) -> None:
     """Mark every sweep; see ``ncs.detect.response.mark`` for what goes in and what the columns of ``out`` are."""
     n = samples.shape[1]
     y = np.empty(n)
@@ -906,7 +987,20 @@ def mark_sweeps(samples, stimulus_ms, options, method, table, prior_sd, grid, ou
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def mark_one(y, total, low, high, stimulus_ms, options, method, stretches, edge, rise, row, code):
+def mark_one(
+    y: Array,
+    total: Array,
+    low: float,
+    high: float,
+    stimulus_ms: float,
+    options: Array,
+    method: int,
+    stretches: Array,
+    edge: Edge,
+    rise: Rise,
+    row: Array,
+    code: Array,
+) -> int:
     """Mark one sweep into ``row``; return the outcome. Positions are samples here and become ms on the way out."""
     rate = options[0]
     n = y.shape[0]
@@ -954,9 +1048,26 @@ def mark_one(y, total, low, high, stimulus_ms, options, method, stretches, edge,
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def measure_response(
-    y, total, low, high, p0, window, base, half, fine, density, quiet, count, misfit, options, method, edge, rise, row,
-    code,
-):  # fmt: skip
+    y: Array,
+    total: Array,
+    low: float,
+    high: float,
+    p0: float,
+    window: tuple[int, int, int, int, int],
+    base: float,
+    half: int,
+    fine: float,
+    density: float,
+    quiet: int,
+    count: int,
+    misfit: float,
+    options: Array,
+    method: int,
+    edge: Edge,
+    rise: Rise,
+    row: Array,
+    code: Array,
+) -> int:
     """Measure the response whose rise has been fitted, and decide whether it is one; return the outcome."""
     rate = options[0]
     n = y.shape[0]
@@ -1012,7 +1123,7 @@ def measure_response(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def crossing_with_sd(total, foot, top, half, level, density):
+def crossing_with_sd(total: Array, foot: int, top: int, half: int, level: float, density: float) -> tuple[float, float]:
     """Return where the smoothed sweep last rises through a level before ``top``, and the standard deviation of that."""
     at = fall_back(total, foot, top, half, level)
     i = int(at)
@@ -1022,7 +1133,22 @@ def crossing_with_sd(total, foot, top, half, level, density):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def after_peak(y, total, p0, hi, top, half, density, floor, floor_sd, onset, onset_sd, peak, options, row):
+def after_peak(
+    y: Array,
+    total: Array,
+    p0: float,
+    hi: int,
+    top: int,
+    half: int,
+    density: float,
+    floor: float,
+    floor_sd: float,
+    onset: float,
+    onset_sd: float,
+    peak: float,
+    options: Array,
+    row: Array,
+) -> None:
     """Measure what follows the negative peak: returns to baseline, area, durations, positive peak."""
     rate = options[0]
     n = y.shape[0]
@@ -1035,7 +1161,9 @@ def after_peak(y, total, p0, hi, top, half, density, floor, floor_sd, onset, ons
         row[6] = (end - p0) / rate
         row[7] = (last - p0) / rate
         if math.isfinite(onset):
-            fall = (box_mean(total, int(end) - 2 * half, int(end)) - box_mean(total, int(end), int(end) + 2 * half)) / (2 * half)
+            fall = (box_mean(total, int(end) - 2 * half, int(end)) - box_mean(total, int(end), int(end) + 2 * half)) / (
+                2 * half
+            )
             end_sd = math.hypot(smooth, floor_sd) / fall if fall > 0 else math.nan
             span = end - onset
             row[10] = (area_between(total, onset, end, n) - floor * span) / rate

@@ -1,4 +1,4 @@
-"""``mark``: checks, conversion and names around the kernels. Kernels live in ``_kernels``; this module loops over nothing."""
+"""``mark``: checks, conversion and names around the kernels, which live in ``_kernels``; nothing here loops."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ ONSET_METHODS: Final = MappingProxyType(
         ),
         "second_derivative": OnsetMethod(
             code=_kernels.METHOD_SECOND_DERIVATIVE,
-            description="largest Savitzky-Golay second derivative (order 3, over the given ms) before the steepest rise",
+            description="largest Savitzky-Golay second derivative (over the given ms) before the steepest rise",
             source="recalled, provisional",
             parameter=_both(1.0, 0.5),
         ),
@@ -178,7 +178,8 @@ def mark(
         ``"cmap"`` or ``"snap"``.
     window_ms
         Earliest and latest time after the stimulus in which the negative peak is sought; the default starts when the
-        stimulus artefact is over and ends with the sweep, at the latest 50 ms (CMAP) or 20 ms (SNAP) after the stimulus.
+        stimulus artefact is over and ends with the sweep, at the latest 50 ms (CMAP) or 20 ms (SNAP) after the
+        stimulus.
     onset_method
         A name in ``ONSET_METHODS``.
 
@@ -217,8 +218,8 @@ def mark(
 
 _COLUMNS = (
     "onset_ms", "onset_sd_ms", "peak_ms", "peak_sd_ms", "peak_uv", "peak_sd_uv", "end_ms", "last_end_ms", "trough_ms",
-    "trough_uv", "area_uv_ms", "area_sd_uv_ms", "peak_to_peak_uv", "peak_to_peak_sd_uv", "duration_ms", "duration_sd_ms",
-    "total_duration_ms", "peak_threshold_uv", "baseline_uv", "noise_uv",
+    "trough_uv", "area_uv_ms", "area_sd_uv_ms", "peak_to_peak_uv", "peak_to_peak_sd_uv", "duration_ms",
+    "duration_sd_ms", "total_duration_ms", "peak_threshold_uv", "baseline_uv", "noise_uv",
 )  # fmt: skip
 
 

@@ -29,7 +29,7 @@ _TOLERANCE = 1e-6
 _AUTHORITY = (Origin.PROTOCOL, Origin.SIDECAR, Origin.FILE)
 
 
-def complete(visit: Visit, sidecar: Sidecar | None, protocol: Protocol | None) -> Visit:
+def complete(visit: Visit, sidecar: Sidecar | None, protocol: Protocol | None, *, file: str = "") -> Visit:
     """Return the visit with absent fields filled and the traces of each study ordered from distal to proximal.
 
     Parameters
@@ -41,6 +41,8 @@ def complete(visit: Visit, sidecar: Sidecar | None, protocol: Protocol | None) -
         relative 1e-6, text without regard to capitals).
     protocol
         Fills what is still absent; never contradicts.
+    file
+        The file as the user named it, for problems; the name in ``visit.sources`` where it is empty.
 
     Returns
     -------
@@ -54,14 +56,15 @@ def complete(visit: Visit, sidecar: Sidecar | None, protocol: Protocol | None) -
     ConflictError
         With all contradictions at once.
     """
-    conflicts = Conflicts(visit.sources[0].name if visit.sources else "")
+    file = file or (visit.sources[0].name if visit.sources else "")
+    conflicts = Conflicts(file)
     if sidecar is not None:
         visit = _with_sidecar(visit, sidecar, conflicts)
     if conflicts.problems:
         raise ConflictError(conflicts.problems)
     if protocol is not None:
         visit = replace(visit, studies=tuple(_with_protocol(study, protocol) for study in visit.studies))
-    return _ordered(visit, protocol)
+    return _ordered(visit, protocol, file)
 
 
 class _Spot(NamedTuple):
@@ -78,17 +81,18 @@ class _Changes:
     values: dict[str, Any] = field(default_factory=dict)
     origins: dict[str, Origin] = field(default_factory=dict)
 
-    def take(self, name: str, current: Any, stated: Any) -> None:
-        """Fill from the sidecar, or note that it contradicts the file."""
+    def take(self, name: str, current: Any, stated: Any, *, called: str = "") -> None:
+        """Fill from the sidecar, or note a contradiction; ``called`` names the field as the sidecar does."""
         if stated is None:
             return
         if current is None:
             self.values[name] = stated
             self.origins[name] = Origin.SIDECAR
         elif not _agree(current, stated):
-            hint = f"Correct `{name}` in the sidecar, or remove it there."
+            called = called or name
+            hint = f"Correct `{called}` in the sidecar, or remove it there."
             self.conflicts.add(
-                self.place, name, f"{_shown(stated)} (the sidecar)", f"{_shown(current)} (the file)", hint
+                self.place, called, f"{_shown(stated)} (the sidecar)", f"{_shown(current)} (the file)", hint
             )
 
 
@@ -113,7 +117,7 @@ def _shown(value: Any) -> str:
 
 def _with_sidecar(visit: Visit, sidecar: Sidecar, conflicts: Conflicts) -> Visit:
     person, whole = _Changes(conflicts, ""), _Changes(conflicts, "")
-    person.take("id", visit.subject.id, sidecar.subject)
+    person.take("id", visit.subject.id, sidecar.subject, called="subject")
     person.take("sex", visit.subject.sex, sidecar.sex)
     whole.take("date", visit.date, sidecar.date)
     if "id" in person.origins:
@@ -121,7 +125,7 @@ def _with_sidecar(visit: Visit, sidecar: Sidecar, conflicts: Conflicts) -> Visit
     covariates = dict(visit.covariates)
     for name, value in (sidecar.covariates or {}).items():
         stated = _Changes(conflicts, "")
-        stated.take(name, covariates.get(name), value)
+        stated.take(name, covariates.get(name), value, called=f"covariates.{name}")
         covariates.update(stated.values)
         if stated.origins:
             whole.origins[f"covariates.{name}"] = Origin.SIDECAR
@@ -194,14 +198,16 @@ def _with_trace_entry(
         for name in ("intensity_ma", "intensity_v"):
             _take_intensity(name, getattr(entry, name), trace, pulse)
     described = [source for source in (entry, study_entry) if source is not None]
-    pulse.take("duration_ms", trace.stimulus.duration_ms, _first(described, "pulse_duration_ms"))
+    pulse.take(
+        "duration_ms", trace.stimulus.duration_ms, _first(described, "pulse_duration_ms"), called="pulse_duration_ms"
+    )
     if "duration_ms" in pulse.origins:
         pulse.origins["stimulus_duration_ms"] = pulse.origins.pop("duration_ms")
     changes.take("averaged_count", trace.averaged_count, _first(described, "averaged_count"))
     _take_stimulus_time(trace, _first(described, "stimulus_ms"), changes)
     settings = _first(described, "filters")
     for name in ("low_cut_hz", "high_cut_hz", "notch_hz") if settings is not None else ():
-        filters.take(name, getattr(trace.filters, name), getattr(settings, name))
+        filters.take(name, getattr(trace.filters, name), getattr(settings, name), called=f"filters.{name}")
     if filters.values:
         known = trace.provenance["filters"] is not Origin.UNSET
         filters.origins = {f"filters.{n}" if known else "filters": Origin.SIDECAR for n in filters.values}
@@ -317,17 +323,17 @@ def _trace_with_protocol(trace: Trace, protocol: Protocol, habits: ProtocolStudy
     return replace(trace, provenance=origins, **values)
 
 
-def _ordered(visit: Visit, protocol: Protocol | None) -> Visit:
+def _ordered(visit: Visit, protocol: Protocol | None, file: str) -> Visit:
     """Order the traces of every study by distance, or where distances are missing, by the protocol's sites."""
     problems: list[Problem] = []
-    studies = [_ordered_study(study, protocol, problems, visit) for study in visit.studies]
+    studies = [_ordered_study(study, protocol, problems, file) for study in visit.studies]
     if all(new is old for new, old in zip(studies, visit.studies, strict=True)) and not problems:
         return visit
     return replace(visit, studies=tuple(studies), problems=(*visit.problems, *problems))
 
 
-def _ordered_study(study: Study, protocol: Protocol | None, problems: list[Problem], visit: Visit) -> Study:
-    if len(study.traces) < 2:
+def _ordered_study(study: Study, protocol: Protocol | None, problems: list[Problem], file: str) -> Study:
+    if not study.traces:
         return study
     distances = [trace.distance_mm for trace in study.traces]
     habits = protocol.study(study.nerve, study.technique, study.recording_site) if protocol is not None else None
@@ -335,6 +341,10 @@ def _ordered_study(study: Study, protocol: Protocol | None, problems: list[Probl
         habits.sites.index(site) if habits and (site := _site(trace)) in habits.sites else None
         for trace in study.traces
     ]
+    if len(ranks) == 1:
+        # of a single site the order says only that it is the distal one
+        origins = study.provenance.with_origins(site_order=Origin.PROTOCOL)
+        return replace(study, provenance=origins) if ranks[0] == 0 else study
     measured = [distance for distance in distances if distance is not None]
     keys: Sequence[float]
     if len(measured) == len(distances):
@@ -352,7 +362,6 @@ def _ordered_study(study: Study, protocol: Protocol | None, problems: list[Probl
         found = ", ".join(str(study.traces[index].stimulation_site) for index in order)
         expected = f"the protocol's order of sites ({', '.join(habits.sites)})"
         hint = "Check the distances; the traces are ordered by distance."
-        file = visit.sources[0].name if visit.sources else ""
         problems.append(Problem(file=file, place="", field="distance_mm", expected=expected, found=found, hint=hint))
     traces = tuple(study.traces[index] for index in order)
     return replace(study, traces=traces, provenance=study.provenance.with_origins(site_order=origin))

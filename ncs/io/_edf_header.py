@@ -46,21 +46,19 @@ class Faults:
 
     def add(self, place: str, name: str, expected: str, found: str, hint: str = "") -> None:
         """Record a fault because of which the file cannot be used."""
-        self._keep(
-            self.fatal, Problem(file=self.file, place=place, field=name, expected=expected, found=found, hint=hint)
-        )
+        self._keep(self.fatal, (place, name, expected, found), hint)
 
     def note(self, place: str, name: str, expected: str, found: str, hint: str = "") -> None:
         """Record a fault in spite of which the reading goes on."""
-        self._keep(
-            self.noted, Problem(file=self.file, place=place, field=name, expected=expected, found=found, hint=hint)
-        )
+        self._keep(self.noted, (place, name, expected, found), hint)
 
-    def _keep(self, faults: list[Problem], problem: Problem) -> None:
+    def _keep(self, faults: list[Problem], words: tuple[str, str, str, str], hint: str) -> None:
         if len(faults) >= _MOST_FAULTS:
             self.uncounted += 1
             return
-        faults.append(problem)
+        place, name, expected, found = words
+        sentence = f"{hint[0].upper()}{hint[1:]}." if hint else ""
+        faults.append(Problem(file=self.file, place=place, field=name, expected=expected, found=found, hint=sentence))
 
     @property
     def overflowing(self) -> bool:
@@ -217,9 +215,7 @@ def decode_header(content: bytes, faults: Faults) -> Header:
     fixed = _decode_fields(content, 8, _FIXED_WIDTHS)
     patient, recording, start_date, start_time, size_text, reserved, records_text, duration, count_text = fixed
     count = _decode_integer(count_text, "byte 252", "number of signals", faults)
-    header_bytes = _decode_integer(size_text, "byte 184", "number of bytes in header", faults)
-    _check_size(content, count, header_bytes, faults)
-    faults.raise_if_fatal()
+    header_bytes = _decode_size(content, size_text, count, faults)
     continuity = _decode_continuity(reserved, faults)
     records = _decode_integer(records_text, "byte 236", "number of data records", faults)
     if records < -1:
@@ -245,18 +241,20 @@ def _decode_fields(content: bytes, start: int, widths: Sequence[int]) -> list[st
     return [text[first:end].strip(" \0") for first, end in zip(starts, ends, strict=True)]
 
 
-def _check_size(content: bytes, count: int, header_bytes: int, faults: Faults) -> None:
-    if faults.fatal:
-        return
-    if count < 1:
+def _decode_size(content: bytes, text: str, count: int, faults: Faults) -> int:
+    """Return the size of the header; stop where the signal headers cannot be found."""
+    if not faults.fatal and count < 1:
         faults.add("byte 252", "number of signals", "at least 1", str(count))
-        return
+    faults.raise_if_fatal()
     needed = _FIXED_BYTES + count * _SIGNAL_BYTES
-    if header_bytes != needed:
-        faults.add("byte 184", "number of bytes in header", f"{needed}, for {count} signals", str(header_bytes))
+    stated = _decode_integer(text, "byte 184", "number of bytes in header", faults)
+    if not faults.fatal and stated != needed:
+        faults.add("byte 184", "number of bytes in header", f"{needed}, for {count} signals", str(stated))
     if len(content) < needed:
         faults.add(f"byte {len(content)}", "header", f"{needed} bytes, for {count} signals",
                    f"a file of {len(content)} bytes", "the file is incomplete")  # fmt: skip
+        faults.raise_if_fatal()
+    return needed
 
 
 def _decode_continuity(text: str, faults: Faults) -> str:

@@ -114,6 +114,8 @@ def read_sweeps(lines: Lines, layout: Layout, faults: Faults) -> Sweeps | None:
         return None
     dialect, start = found
     count = len(split(lines.texts[start], dialect.delimiter)) if start < len(lines) else 0
+    if layout.header_rows is None:
+        _ask_about_labelled_rows(lines, dialect, start, count, faults)
     columns = _Columns(count=count, names=column_names(lines.texts[:start], dialect, count), faults=faults)
     read = {"columns": _read_columns, "rows": _read_rows, "long": _read_long}[layout.kind or "columns"]
     sweeps = read(_Text(lines=lines, dialect=dialect, start=start, row=row, columns=columns), layout, faults)
@@ -321,6 +323,19 @@ def _stated_time_column(layout: Layout, columns: _Columns, faults: Faults) -> in
     if layout.time_unit is None and time_factor(unit_of(name)) is None:
         faults.add("", "layout.time_unit", "the unit of the time column", f"a column named {name!r}")
     return 0
+
+
+def _ask_about_labelled_rows(lines: Lines, dialect: Dialect, start: int, count: int, faults: Faults) -> None:
+    """One line with a word and numbers may be a header; several look like samples with a faulty first cell."""
+    labelled = []
+    for line, line_number in zip(lines.texts[:start], lines.numbers, strict=False):
+        cells = split(line, dialect.delimiter)
+        if len(cells) == count > 1 and all(number(cell, dialect.decimal) is not None for cell in cells[1:]):
+            labelled.append((line_number, cells[0]))
+    if len(labelled) > 1:
+        hint = "State `layout.header_rows` in the sidecar if these lines are the header."
+        found = f"{labelled[0][1][:30]!r}, and {len(labelled) - 1} more such lines"
+        faults.add(f"line {labelled[0][0]}, column 1", "cell", "a number, or one line of names", found, hint)
 
 
 def _ask_about_header(layout: Layout, columns: _Columns, faults: Faults) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ncs.io.sidecar import Sidecar
     from ncs.model import Visit
 
-__all__ = ["HEAD_BYTES", "Reader", "ReadRequest"]
+__all__ = ["HEAD_BYTES", "ReadRequest", "Reader"]
 
 HEAD_BYTES = 65536
 """How much of a file a sniffer is given."""

@@ -141,7 +141,7 @@ def content_sha256(model: SettingsModel) -> str:
     return hashlib.sha256(json.dumps(dump, sort_keys=True, ensure_ascii=False).encode("utf-8", "replace")).hexdigest()
 
 
-def _problem(file: str, place: str, field: str, expected: str, found: str, hint: str = "") -> Problem:  # noqa: PLR0917
+def _problem(file: str, place: str, field: str, expected: str, found: str, hint: str = "") -> Problem:
     return Problem(file=file, place=place, field=field, expected=expected, found=found, hint=hint)
 
 

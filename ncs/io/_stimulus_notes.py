@@ -65,7 +65,7 @@ _NOT_A_SITE = frozenset(
     {"artefact", "artifact", "checkerboard", "click", "distal", "electric", "electrical", "flash", "number", "on",
      "proximal", "pulse", "single", "tone", "train", "trigger"}
 )  # fmt: skip
-_XML_NUMBER = re.compile(r"[+-]?(?:\d{1,9}\.?\d{0,17}|\.\d{1,17})\Z", re.ASCII)
+_XML_NUMBER = re.compile(r"[+-]?(?:\d{1,9}\.?\d{0,30}|\.\d{1,30})\Z", re.ASCII)
 _VELOCITY_UNITS = frozenset({"m/s", "m/sec", "mm/ms"})
 _MOST_AVERAGED = 1_000_000
 _SPEC_FACTORS = {"us": 1e-3, "ms": 1.0, "mm": 1.0, "cm": 10.0, "uV": 1.0, "mV": 1e3}
@@ -166,7 +166,7 @@ def read_note(text: str) -> Statement:
     Examples
     --------
     >>> said = read_note("Stimulus right wrist 0.2ms x 8.2mA at 6.5cm from recording site")
-    >>> said.site, said.side.value, said.duration_ms, said.intensity_ma, said.distance_mm
+    >>> said.named_site, said.side.value, said.duration_ms, said.intensity_ma, said.distance_mm
     ('wrist', 'right', 0.2, 8.2, 65.0)
     >>> [(value.kind, value.value) for value in read_note("Response 7.2mV at 7.8ms (55.0m/s)").reported]
     [('latency_ms', 7.8), ('amplitude_uv', 7200.0), ('velocity_m_s', 55.0)]
@@ -181,7 +181,8 @@ def _read_note(text: str) -> Statement:
     if match := _SPEC_RESPONSE.fullmatch(text):
         return _read_spec_response(match)
     if text.lstrip().startswith("<"):
-        return _read_xml(text) if "<EDF_XMLnote" in text else Statement(notes=(text,))
+        is_xml = "<EDF_XMLnote" in text or "<!DOCTYPE" in text
+        return _read_xml(text) if is_xml else Statement(notes=(text,))
     head = text[:_LONGEST_READ]
     if is_stimulus(head):
         return _read_stimulus(text)

@@ -271,7 +271,8 @@ def _agrees(label: str, study: Study, trace: Trace) -> bool:
 
 def _element(tag: str, text: object, **attributes: str) -> str:
     shown = "".join(f" {name}={quoteattr(_clean(value))}" for name, value in attributes.items() if value)
-    return f"<{tag}{shown}>{escape(_clean(str(text)))}</{tag}>"
+    content = format(Decimal(repr(text)), "f") if isinstance(text, float) else str(text)
+    return f"<{tag}{shown}>{escape(_clean(content))}</{tag}>"
 
 
 def _clean(text: str) -> str:

@@ -88,7 +88,7 @@ def read(
     entry = named(format) if format is not None else choose(content[:HEAD_BYTES], file)
     request = ReadRequest(path=file, content=content, sidecar=statement, keep_identifiers=keep_identifiers)
     stated = replace(_read_with(entry, request), sources=(_source(file, content, entry, statement, habits),))
-    visit = _with_subject(complete(stated, statement, habits), subject)
+    visit = _with_subject(complete(stated, statement, habits, file=str(file)), subject, file)
     for problem in visit.problems:
         warnings.warn(str(problem), NcsWarning, stacklevel=2)
     return visit
@@ -170,7 +170,7 @@ def _source(
     )
 
 
-def _with_subject(visit: Visit, subject: str | None) -> Visit:
+def _with_subject(visit: Visit, subject: str | None, path: Path) -> Visit:
     if subject is None:
         return visit
     if not subject.strip():
@@ -183,7 +183,7 @@ def _with_subject(visit: Visit, subject: str | None) -> Visit:
         return visit
     origin = visit.provenance["subject"].value
     problem = Problem(
-        file=visit.sources[0].name if visit.sources else "",
+        file=str(path),
         place="",
         field="subject",
         expected=f"{subject.strip()!r} (the argument)",

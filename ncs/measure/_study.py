@@ -133,17 +133,24 @@ class SitePair:
         return f"{self.distal.trace.stimulation_site or '?'}-{self.proximal.trace.stimulation_site or '?'}"
 
 
+_DISTAL_SITES = frozenset({"wrist", "ankle"})
+"""Sites that are the distal one of a motor study when they stand alone; an elbow alone is half of a study."""
+
+
 def distal_to_proximal(study: Study, marked: Sequence[MarkedTrace]) -> tuple[tuple[MarkedTrace, ...], bool]:
     """Return the traces from distal to proximal, and whether that order is known.
 
     Distances order the sites; without them the protocol does, in whose order ``ncs.io`` has put the traces already, and
     without that the directly measured segments, where they form one chain through all sites.
     """
+    if len(marked) == 1:
+        by_protocol = study.provenance["site_order"] is not Origin.UNSET
+        return tuple(marked), by_protocol or _key(marked[0]) in _DISTAL_SITES
     distances = [at.trace.distance_mm for at in marked]
     if all(distance is not None for distance in distances):
         ordered = tuple(sorted(marked, key=lambda at: at.trace.distance_mm or 0.0))
         return ordered, all(_distinct(near, far) for near, far in pairwise(ordered))
-    if len(marked) == 1 or study.provenance["site_order"] is not Origin.UNSET:
+    if study.provenance["site_order"] is not Origin.UNSET:
         return tuple(marked), True
     chain = _chain(study)
     if all(_key(at) in chain for at in marked):

@@ -224,7 +224,7 @@ class Store:
         r = s.runs.c
         query = sa.select(r.id, r.content_key, r.fingerprint, r.current).order_by(r.id)
         if subject is not None:
-            query = query.join(s.visits).join(s.subjects).where(s.subjects.c.code == subject)
+            query = query.select_from(s.runs.join(s.visits).join(s.subjects)).where(s.subjects.c.code == subject)
         found = []
         with self._reading() as connection:
             for start in range(0, len(contents), _KEYS_AT_ONCE):

@@ -45,7 +45,7 @@ def test_window_is_5_ms_before_to_100_ms_after_the_stimulus():
 
 def test_stimulus_between_two_samples_keeps_its_place():
     trace, _ = the_trace(continuous([("+0.50003", "StimA")]))
-    first = trace.samples_uv[0, 0] / RATE
+    first = float(trace.samples_uv[0, 0]) / RATE
     assert first * 1000 + trace.stimulus_ms[0] == pytest.approx(500.03, abs=1e-9)
 
 
@@ -75,7 +75,7 @@ def test_sweep_much_shorter_than_its_fellows_is_left_out_and_named():
     trace, visit = the_trace(continuous([("+0.5", "StimA"), ("+1", "StimA"), ("+1.99", "StimA")]))
     assert trace.samples_uv.shape == (2, 1050)
     (problem,) = visit.problems
-    assert problem.hint == "the sweep was left out"
+    assert problem.hint == "The sweep was left out."
     assert "10 ms after" in problem.found
 
 

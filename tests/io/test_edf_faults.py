@@ -47,6 +47,12 @@ def test_header_promises_more_signals_than_bytes():
     assert "2560000 bytes, for 9999 signals" in problem.expected
 
 
+def test_wrong_header_byte_count_does_not_hide_other_faults():
+    for size in ("1024", "many"):
+        found = problems_of(motor(GOOD, header_bytes=size, duration="0,05"))
+        assert [problem.place for problem in found] == ["byte 184", "byte 244"]
+
+
 def test_header_byte_count_contradicts_the_signals():
     (problem,) = problems_of(motor(GOOD, header_bytes="1024"))
     assert (problem.place, problem.expected, problem.found) == ("byte 184", "768, for 2 signals", "1024")
@@ -159,6 +165,7 @@ def test_two_described_stimuli_in_one_record():
     [
         '<!DOCTYPE x [<!ENTITY a "b">]><EDF_XMLnote>&a;</EDF_XMLnote>',
         '<!DOCTYPE EDF_XMLnote SYSTEM "file:///etc/passwd"><EDF_XMLnote/>',
+        "<!DOCTYPE html><html></html>",
     ],
 )
 def test_doctype_is_refused(xml):
@@ -237,10 +244,10 @@ SEEDS = [spec_37(FLAT), spec_37(FLAT, "xml"), mncv([np.zeros(500)] * 2), CONTINU
 
 
 def try_to_read(content):
-    started = time.perf_counter()
+    started = time.process_time()
     with contextlib.suppress(NcsError):
         read(content, keep_identifiers=True)
-    assert time.perf_counter() - started < 1.0
+    assert time.process_time() - started < 1.0
     assert 0.0 <= EDF.sniff(content[:65536], None) <= 1.0
 
 

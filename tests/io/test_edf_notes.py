@@ -51,8 +51,13 @@ def test_plain_stimulus(text, fields):
 
 
 @pytest.mark.parametrize("number", ["0.2", "8.2", "15.3", "0.1"])
-@pytest.mark.parametrize("spelling", ["Stimulus right wrist {0}ms x {0}mA at {0}cm from recording site",
-                                      "stimulus Right wrist  {0} ms x {0} mA  at {0} cm from recording site"])  # fmt: skip
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "Stimulus right wrist {0}ms x {0}mA at {0}cm from recording site",
+        "stimulus Right wrist  {0} ms x {0} mA  at {0} cm from recording site",
+    ],
+)
 def test_specification_wording_and_its_variants_say_the_same(spelling, number):
     said = read_note(spelling.format(number))
     assert (said.side, said.named_site) == (Side.RIGHT, "wrist")

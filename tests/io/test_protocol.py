@@ -92,6 +92,12 @@ def test_traces_are_ordered_by_the_protocol_when_a_distance_is_missing():
     assert unknown.provenance["site_order"] is Origin.UNSET
 
 
+def test_a_single_trace_is_known_to_be_distal_only_by_the_first_site_of_the_protocol():
+    known = {"nerve": "median", "technique": Technique.MOTOR}
+    assert filled(trace(stimulation_site="wrist"), **known).provenance["site_order"] is Origin.PROTOCOL
+    assert filled(trace(stimulation_site="elbow"), **known).provenance["site_order"] is Origin.UNSET
+
+
 def test_distances_against_the_order_of_the_protocol_are_reported():
     traces = [trace(stimulation_site="wrist", distance_mm=280.0), trace(stimulation_site="elbow", distance_mm=80.0)]
     found = complete(visit(*traces, nerve="median", technique=Technique.MOTOR), None, load_protocol(LAB))

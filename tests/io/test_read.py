@@ -222,8 +222,8 @@ def test_all_contradictions_are_reported_at_once():
         )  # fmt: skip
     problems = {problem.field: problem for problem in caught.value.problems}
     assert set(problems) == {
-        "id", "date", "nerve", "side", "technique", "unit", "sampling_rate_hz", "stimulus_ms", "low_cut_hz",
-        "distance_mm", "intensity_ma", "segments[0].proximal",
+        "subject", "date", "nerve", "side", "technique", "unit", "sampling_rate_hz", "stimulus_ms",
+        "filters.low_cut_hz", "distance_mm", "intensity_ma", "segments[0].proximal",
     }  # fmt: skip
     assert problems["distance_mm"].place == "study 1, trace 1"
     assert problems["distance_mm"].expected == "90 (the sidecar)"

@@ -19,7 +19,7 @@ CMAP = {
 
 
 def marks(outcome: Outcome = Outcome.FOUND, flags: int = 0, **changes: float) -> Marks:
-    """Marks of one sweep: those of a plain CMAP for an outcome ``FOUND``, NaN for any other; ``changes`` replace them."""
+    """Marks of one sweep: of a plain CMAP where the outcome is ``FOUND``, else NaN; ``changes`` replace them."""
     usual = CMAP if outcome is Outcome.FOUND else dict.fromkeys(CMAP, np.nan)
     arrays = {name: np.array([value]) for name, value in {**usual, **changes}.items()}
     codes = {"outcome": np.array([outcome], np.int8), "flags": np.array([flags], np.int8)}

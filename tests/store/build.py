@@ -3,6 +3,7 @@
 import dataclasses
 import datetime as dt
 import hashlib
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -58,7 +59,9 @@ def digital_samples(rng: np.random.Generator, shape: tuple[int, int], calibratio
         calibration.physical_max,
     )
     time_ms = np.arange(shape[1]) * 1000 / RATE_HZ
-    wave = -0.3 * (top - bottom) / 2 * np.exp(-(((time_ms - 12) / 2) ** 2)) + rng.normal(0, 0.0005 * (top - bottom), shape)
+    wave = -0.3 * (top - bottom) / 2 * np.exp(-(((time_ms - 12) / 2) ** 2)) + rng.normal(
+        0, abs(0.0005 * (top - bottom)), shape
+    )
     codes = np.clip(np.rint((wave - bottom) / (top - bottom) * (high - low) + low), low, high)
     return (((codes - low) * ((top - bottom) / (high - low)) + bottom) * 1000.0).astype(np.float32)
 
@@ -118,13 +121,17 @@ def build_visit(
             SourceFile(name=name, sha256=sha(f"content {seed}"), size_bytes=4768, format="edf", sidecar_sha256=sidecar),
         ),
         problems=(
-            Problem(file=name, place="record 2", field="samples", expected="500", found="480", hint="Cut off at the end."),
+            Problem(
+                file=name, place="record 2", field="samples", expected="500", found="480", hint="Cut off at the end."
+            ),
         ),
         provenance=Provenance(subject=Origin.FILE, date=Origin.SIDECAR),
     )
 
 
-def build_result(seed: int = 0, *, visit: Visit | None = None, onset_method: str = "changepoint", **of_visit) -> VisitResult:
+def build_result(
+    seed: int = 0, *, visit: Visit | None = None, onset_method: str = "changepoint", **of_visit
+) -> VisitResult:
     visit = visit or build_visit(seed, **of_visit)
     rng = np.random.default_rng([seed, len(onset_method)])
     marks = tuple(
@@ -190,5 +197,6 @@ def differences(left: object, right: object, place: str = "$") -> list[str]:
             return [f"{place}: {len(left)} and {len(right)} entries"]
         pairs = [(f"[{index}]", *pair) for index, pair in enumerate(zip(left, right, strict=True))]
     else:
-        return [] if left == right or (left != left and right != right) else [f"{place}: {left!r} and {right!r}"]
+        both_nan = isinstance(left, float) and math.isnan(left) and math.isnan(right)
+        return [] if left == right or both_nan else [f"{place}: {left!r} and {right!r}"]
     return [found for name, a, b in pairs for found in differences(a, b, place + name)]

@@ -1,0 +1,252 @@
+"""Slow, obvious numpy twins of the kernels of ``ncs.detect``; a kernel that changes its answer changes its twin.
+
+``y`` is a sweep, negative up; where a kernel takes running sums, the twin takes the samples themselves.
+"""
+
+import itertools
+import math
+
+import numpy as np
+
+from ncs.detect import _kernels as k
+
+NAN = math.nan
+
+
+def running_sum(y):
+    return np.concatenate([[0.0], np.cumsum(y)])
+
+
+def box_mean(y, first, last):
+    part = y[max(first, 0) : max(last, 0)]
+    return part.sum() / part.size if part.size else NAN
+
+
+def smoothed(y, half):
+    """The sweep as a moving average, cut to the sweep at its ends."""
+    return np.array([box_mean(y, i - half, i + half + 1) for i in range(len(y))])
+
+
+# Onset rules
+
+
+def last_crossing(y, lo, peak, level):
+    below = [i for i in range(lo, peak + 1) if not y[i] > level]
+    if not below or below[-1] == peak:
+        return NAN
+    i = below[-1]
+    return i + (level - y[i]) / (y[i + 1] - y[i])
+
+
+def sd_crossing(y, lo, peak, level, hold):
+    upward = [i for i in range(lo, peak) if y[i] <= level < y[i + 1] and np.all(y[i + 1 : i + 1 + hold] > level)]
+    if not upward:
+        return NAN
+    i = upward[-1]
+    return i + (level - y[i]) / (y[i + 1] - y[i])
+
+
+def tangent_foot(y, lo, peak, base, half):
+    middles = range(lo + half, peak - half + 1)
+    slopes = np.array([(y[i + half] - y[i - half]) / (2 * half) for i in middles])
+    if slopes.size == 0 or slopes.max() <= 0:
+        return NAN
+    at = middles[int(slopes.argmax())]
+    return at - (y[at] - base) / slopes.max()
+
+
+def curvature_peak(y, lo, peak, half):
+    first, last = max(lo, half), min(peak, len(y) - 1 - half)
+    offsets = np.arange(-half, half + 1)
+    fits = {i: np.polyfit(offsets, y[i - half : i + half + 1], 2) for i in range(first, last + 1)}
+    if not fits:
+        return NAN
+    steepest = max(fits, key=lambda i: fits[i][1])
+    if fits[steepest][1] <= 0:
+        return NAN
+    bends = {i: fits[i][0] for i in range(first, steepest + 1)}
+    at = max(bends, key=lambda i: bends[i])
+    if bends[at] <= 0:
+        return NAN
+    if not first < at < steepest:
+        return float(at)
+    return at + parabola_offset(bends[at - 1], bends[at], bends[at + 1])
+
+
+def parabola_offset(left, middle, right):
+    if left - 2 * middle + right == 0:
+        return 0.0
+    a, b, _ = np.linalg.solve([[1, -1, 1], [0, 0, 1], [1, 1, 1]], [left, middle, right])
+    return float(np.clip(-b / (2 * a), -0.5, 0.5))
+
+
+def rising_run(y, lo, peak, shortest):
+    rises = np.diff(y[lo : peak + 1]) > 0
+    best, start = 0, lo
+    for rising, group in itertools.groupby(range(rises.size), key=lambda i: rises[i]):
+        indices = list(group)
+        if rising and len(indices) > best:
+            best, start = len(indices), lo + indices[0]
+    return float(start) if best > shortest else NAN
+
+
+def aic_minimum(y, lo, peak):
+    part = y[lo : peak + 1]
+    n = part.size
+    if n < 8:
+        return NAN
+    values = {}
+    for cut in range(2, n - 2):
+        before, after = part[:cut].var(), part[cut:].var()
+        if before > 0 and after > 0:
+            values[cut] = cut * math.log(before) + (n - cut - 1) * math.log(after)
+    return float(lo + min(values, key=values.get)) if values else NAN
+
+
+# Noise
+
+
+def bend_noise(y, first, last, width, lag):
+    sums = [y[i : i + width].sum() for i in range(len(y))]
+    bends = [sums[i] - 2 * sums[i + lag] + sums[i + 2 * lag] for i in range(first, last - 2 * lag - width + 1, width)]
+    return np.mean(np.square(bends)) / (6 * width**2) if bends else NAN
+
+
+def quiet_level(y, skip_first, skip_last, width, lag, pieces, rank):  # noqa: PLR0917  # the kernel's own arguments
+    length = max(len(y) // pieces, 2 * lag + 2 * width)
+    starts = [s for s in range(0, len(y) - length + 1, length) if s + length <= skip_first or s >= skip_last]
+    if not starts:
+        return NAN
+    values = sorted(bend_noise(y, s, s + length, width, lag) for s in starts)
+    freedom = max(1.0, 0.5 * (length - 2 * lag) / width)
+    return values[int(rank * (len(values) - 1))] * (1 + (1.8 - 3 * rank) / math.sqrt(freedom))
+
+
+# Shape of the smoothed sweep
+
+
+def largest_rise(y, lo, hi, half, base):
+    s = smoothed(y, half)
+    gains = [s[i] - max(s[lo : i + 1].min(), base) for i in range(lo, hi)]
+    if not gains or max(gains) <= 0:
+        return lo, lo, 0.0
+    top = lo + int(np.argmax(gains))
+    return lo + int(np.argmin(s[lo : top + 1])), top, max(gains)
+
+
+def first_summit(y, foot, top, half, least):
+    s = smoothed(y, half)
+    for i in range(foot, top + 1):
+        at = foot + int(np.argmax(s[foot : i + 1]))
+        if s[at] - s[foot] >= least and s[at] - s[i] >= least:
+            return at
+    return top
+
+
+def fall_back(y, foot, start, half, level):
+    s = smoothed(y, half)
+    if s[start] <= level:
+        return float(start)
+    below = [i for i in range(foot, start) if s[i] <= level]
+    if not below:
+        return float(foot)
+    i = below[-1]
+    return i + (level - s[i]) / (s[i + 1] - s[i])
+
+
+def falling_crossing(y, start, hi, half, level):
+    s = smoothed(y, half)
+    below = [i for i in range(start, max(hi, start + 1)) if s[i] <= level]
+    if not below:
+        return NAN
+    i = below[0]
+    return float(i) if i == start else i - 1 + (s[i - 1] - level) / (s[i - 1] - s[i])
+
+
+def last_return(y, end, hi, half, base, threshold, gap):  # noqa: PLR0917  # the kernel's own arguments
+    s = smoothed(y, half)
+    result = end
+    while True:
+        window = range(int(result) + 1, min(int(result) + gap, hi))
+        later = [i for i in window if s[i] > base + threshold]
+        if not later:
+            return result
+        result = falling_crossing(y, later[0], hi, half, base)
+        if math.isnan(result):
+            return NAN
+
+
+def falls_before(y, lo, foot, half):
+    s = smoothed(y, half)
+    return max([*s[lo:foot], s[foot]]) - s[foot]
+
+
+def width_above(y, at, half, level, most):
+    for width in range(1, most):
+        sides = [box_mean(y, at + sign * width - half, at + sign * width + half + 1) for sign in (-1, 1)]
+        if any(side < level for side in sides):
+            return width
+    return max(most, 1)
+
+
+def is_clipped(y, around, amplitude):
+    if y[around] not in (y.min(), y.max()):
+        return False
+    edges = np.flatnonzero(np.diff(np.r_[False, y == y[around], False].astype(int)))
+    first, after = next((a, b) for a, b in edges.reshape(-1, 2) if a <= around < b)
+    flanks = [abs(y[around] - y[i]) for i in (first - 1, after) if 0 <= i < len(y)]
+    return bool(after - first >= 4 and max(flanks, default=0.0) > 0.01 * amplitude)
+
+
+def extreme_sample(y, at, half, sign):
+    first, last = max(at - half, 0), min(at + half + 1, len(y))
+    return first + int(np.argmax(sign * y[first:last]))
+
+
+def area_between(y, onset, end):
+    """Integral of the staircase whose steps are the samples; the outermost ones go on for ever."""
+
+    left = np.arange(len(y)) - 0.5
+    right = left + 1.0
+    left[0], right[-1] = min(onset, end, left[0]), max(onset, end, right[-1])
+
+    def integral_to(position):
+        return float(np.sum(y * np.clip(np.minimum(right, position) - left, 0.0, None)))
+
+    return integral_to(end) - integral_to(onset)
+
+
+# The model of the edge: everything as dense matrices
+
+
+def nuisances(t_ms):
+    after = t_ms > 0
+    phase = 2 * np.pi * k.MAINS_HZ * t_ms / 1000
+    return np.array(
+        [
+            1.0, t_ms / 10, np.exp(-t_ms / k.TAIL_MS[0]) if after else 0.0,
+            np.exp(-t_ms / k.TAIL_MS[1]) if after else 0.0, np.sin(phase), np.cos(phase) - 1.0,
+        ]
+    )  # fmt: skip
+
+
+def rise_shape(rise, weights, u):
+    """Mean rise plus weighted modes at a scaled time, and the spread of what they leave; zero before the table."""
+    grid = rise.grid[0] + rise.grid[1] * np.arange(rise.table.shape[0])
+    if u <= grid[0]:
+        return 0.0, 0.0
+    columns = [np.interp(u, grid, rise.table[:, 3 + i]) for i in range(rise.prior_sd.size)]
+    return np.interp(u, grid, rise.table[:, 2]) + np.dot(weights, columns), np.interp(u, grid, rise.table[:, 0])
+
+
+def edge_model(x, rise, middle, p0, rate):
+    """Value of the model at a position, and the standard deviation of its shape there."""
+    n_modes = rise.prior_sd.size
+    u = (middle - x[k.P_ONSET]) / math.exp(x[k.P_SCALE])
+    shape, rest = rise_shape(rise, x[k.P_MODES : k.P_MODES + n_modes], u)
+    nuisance = x[: k.N_NUISANCE] @ nuisances((middle - p0) / rate)
+    return nuisance + x[k.P_HEIGHT] * shape, abs(x[k.P_HEIGHT] * rest)
+
+
+def spread(precision, gradient):
+    return math.sqrt(gradient @ np.linalg.inv(precision) @ gradient)
