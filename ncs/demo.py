@@ -112,7 +112,7 @@ def _simulate(seed: int, number: int, subject: str, order: int, velocity_m_s: fl
     )
     sensory = SensoryNerve(
         velocity_m_s=round(57 * health**0.8, 1),
-        amplitude_uv=0.0 if subject in _NO_SENSORY_RESPONSE else round(30 * health**2 * strength, 1),
+        amplitude_uv=0.0 if subject in _NO_SENSORY_RESPONSE else round(35 * health**1.5 * strength, 1),
     )
     date = _FIRST_VISIT + dt.timedelta(days=_DAYS[order] + 7 * number)
     examined, truth = visit(

@@ -251,7 +251,9 @@ class Trace:
         if not self.sampling_rate_hz > 0:
             raise InvalidInputError(f"sampling_rate_hz: expected more than 0, found {self.sampling_rate_hz}")
         if self.stimulus_ms is not None:
-            times = np.broadcast_to(np.asarray(self.stimulus_ms, np.float64), (self.n_sweeps,)).copy()
+            times = np.array(self.stimulus_ms, np.float64)
+            if times.shape != (self.n_sweeps,):
+                times = np.broadcast_to(times, (self.n_sweeps,)).copy()
             times.flags.writeable = False
             object.__setattr__(self, "stimulus_ms", times)
         for name in ("intensity_ma", "intensity_v"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,14 @@ if TYPE_CHECKING:
 
     from ncs.detect.marks import Marks
 
-__all__ = ["Measurement", "Reason", "TraceMarks", "VisitResult"]
+__all__ = ["COLUMNS", "Measurement", "Reason", "TraceMarks", "VisitResult"]
+
+
+COLUMNS = (
+    "subject", "date", "nerve", "side", "technique", "recording_site", "site", "segment", "quantity", "value", "sd",
+    "unit", "reason", "method", "distance_mm", "skin_temperature_c", "flags", "source", "sha256", "version",
+)  # fmt: skip
+"""Columns of a long table of measurements, here and out of the store."""
 
 
 class Reason(StrEnum):
@@ -186,6 +194,27 @@ class VisitResult:
         """
         import pandas as pd
 
-        from ncs._frame import measurement_rows
+        return pd.DataFrame(self._columns())
 
-        return pd.DataFrame(measurement_rows(self))
+    def _columns(self) -> dict[str, list[Any]]:
+        source = self.sources[0] if self.sources else None
+        fixed = {
+            "subject": self.subject.id,
+            "date": self.date.isoformat() if self.date is not None else None,
+            "source": source.name if source is not None else None,
+            "sha256": source.sha256 if source is not None else None,
+            "version": self.version,
+        }
+        return {
+            column: [fixed[column] if column in fixed else _cell(column, m) for m in self.measurements]
+            for column in COLUMNS
+        }
+
+
+def _cell(column: str, measurement: Measurement) -> Any:
+    value = getattr(measurement, column)
+    if column in {"value", "sd", "distance_mm", "skin_temperature_c"}:
+        return math.nan if value is None else value
+    if column == "flags":
+        return ";".join(value)
+    return str(value) if value is not None else None

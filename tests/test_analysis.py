@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ncs import detect, simulate
-from ncs._frame import COLUMNS
+from ncs.results import COLUMNS
 from ncs.analysis import analysis_fingerprint, analyze
 from ncs.errors import InvalidInputError
 from ncs.model import SourceFile, Stimulus, Study, Subject, Technique, Trace, Visit

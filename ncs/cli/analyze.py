@@ -69,11 +69,15 @@ def run(
     _print_remarks(summary, store)
     if summary.interrupted:
         raise typer.Exit(130)
-    if summary.failures:
+    if summary.failures or _found_nothing(summary):
         raise typer.Exit(1)
 
 
 run.__doc__ = f"{run.__doc__}\n\n{_EXAMPLE}"
+
+
+def _found_nothing(summary: BatchSummary) -> bool:
+    return not (summary.n_done or summary.n_skipped or summary.failures or summary.interrupted)
 
 
 def _load(store: Store, visit: tuple[object, object]) -> Sequence[VisitResult]:
@@ -132,5 +136,8 @@ def _print_remarks(summary: BatchSummary, store: str) -> None:
     print_error(f"{summary}.")
     if summary.interrupted:
         print_error("Stopped. What was analysed until then is stored; type the same command again to go on.")
+    elif _found_nothing(summary):
+        ignored = f" ({summary.n_ignored} files of other kinds were left alone)" if summary.n_ignored else ""
+        print_error(f"No recordings were found{ignored}. To hear why a file is none, name it: ncs analyze FILE")
     elif summary.n_skipped and not summary.n_done and not summary.failures:
         print_error(f"Nothing new. See what is stored: {command('show', store=store)}")

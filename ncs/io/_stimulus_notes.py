@@ -138,11 +138,11 @@ def merge_statements(statements: Sequence[Statement]) -> tuple[Statement, tuple[
         for name, value in zip(_SINGLE, statement, strict=False):
             if value is not None and merged.setdefault(name, value) != value and name not in _MAY_DIFFER:
                 faults.append(Misstatement(name, f"one value, {merged[name]}", str(value)))
-    name, site = merged.get("named_site"), merged.get("site")
-    if name is not None:
-        merged.setdefault("site", name)
-        if site is not None and name != site and name in _PLACES and site in _PLACES:
-            faults.append(Misstatement("position", f"the place in the name of the stimulus, {name}", site))
+    named, site = merged.get("named_site"), merged.get("site")
+    if named is not None:
+        merged.setdefault("site", named)
+        if site is not None and named != site and named in _PLACES and site in _PLACES:
+            faults.append(Misstatement("position", f"the place in the name of the stimulus, {named}", site))
     merged["reported"] = tuple([value for statement in statements for value in statement.reported])
     merged["notes"] = tuple([note for statement in statements for note in statement.notes])
     return Statement(**merged), tuple(faults)

@@ -56,7 +56,7 @@ class Sweep(NamedTuple):
         Time after the first sample of its data record (discontinuous files).
     second
         Time after the first sample of its run (continuous files).
-    index
+    number
         Data record, or run.
     said
         What its annotations state.
@@ -67,7 +67,7 @@ class Sweep(NamedTuple):
     label: str
     stimulus_ms: float | None
     second: float
-    index: int
+    number: int
     said: Statement
     place: str
 
@@ -317,7 +317,7 @@ def cut(
         For each group; windows never share a sample. All windows of a group are equally long: as long as the
         narrowest. A sweep with less than half of what is usual in its group is left out, and noted.
     """
-    everything = sorted((sweep.index, sweep.second, at) for at, sweep in enumerate(_all_sweeps(groups)))
+    everything = sorted((sweep.number, sweep.second, at) for at, sweep in enumerate(_all_sweeps(groups)))
     windows: dict[int, tuple[float, int, int]] = {}
     for index, run in enumerate(runs):
         mine = [(second, at) for where, second, at in everything if where == index]

@@ -243,7 +243,7 @@ def _read_traces(file: _File, signal: Signal, unit: str, factor: float) -> list[
     by_record = _read_whole(file, signal, factor)
     if file.runs is None:
         for group in file.groups:
-            records = [sweep.index for sweep in group.sweeps]
+            records = [sweep.number for sweep in group.sweeps]
             are_neighbours = records[-1] - records[0] + 1 == len(records)
             samples = by_record[records[0] : records[-1] + 1] if are_neighbours else by_record[records]
             times = [sweep.stimulus_ms for sweep in group.sweeps]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from ncs._frame import COLUMNS
+from ncs.results import COLUMNS
 from ncs.errors import InvalidInputError, Problem
 from ncs.quantities import QUANTITIES
 from ncs.store import _schema as s
@@ -46,7 +46,7 @@ def as_date(value: dt.date | str, name: str = "date") -> dt.date:
 
 
 def measurements(connection: sa.Connection, *, quantity: Any = None, segment: Any = None, **where: Any) -> pd.DataFrame:
-    """Return measurements, columns ``ncs._frame.COLUMNS`` and ``run``."""
+    """Return measurements, columns ``ncs.results.COLUMNS`` and ``run``."""
     m = s.measurements.c
     query = sa.select(
         *(m[name] for name in COLUMNS if name in m),

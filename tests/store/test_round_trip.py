@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import ncs
-from ncs._frame import COLUMNS
+from ncs.results import COLUMNS
 from ncs.detect.marks import Marks
 from ncs.errors import InvalidInputError, Problem, StoreError
 from ncs.model import Calibration, Subject
