@@ -6,7 +6,9 @@ Workers are stateless functions of a path; nothing here knows the store. What a 
 from __future__ import annotations
 
 import hashlib
+import os
 import signal
+import threading
 import traceback
 import warnings
 from collections import deque
@@ -15,7 +17,7 @@ from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExec
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,8 +126,17 @@ def failure_of(path: str, error: str, problems: tuple[Problem, ...], sha256: str
 def _prepare_worker() -> None:
     # Ctrl-C reaches every process of a terminal; only the writer decides what to do about it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(Exception):  # what fails here fails again, with a file's name, in the first file
         _warm_up()
+
+
+def _end_with_parent() -> None:
+    """End when the writer has been killed, which cannot send its workers home; they would wait for ever."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _warm_up() -> None:

@@ -10,6 +10,7 @@ import textwrap
 import threading
 import time
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -391,7 +392,7 @@ def test_where_no_process_can_start_the_batch_goes_on_without(folder, monkeypatc
     monkeypatch.setattr(_crew, "_pool", lambda jobs: Dead())
     summary = run(folder, jobs=2)
     assert summary.n_done == 40
-    assert [problem.field for problem in summary.warnings][0] == "jobs"
+    assert summary.warnings[0].field == "jobs"
     assert "__main__" in summary.warnings[0].hint
 
 
@@ -452,6 +453,20 @@ def test_warnings_of_the_reader_are_listed_not_raised(folder):
     assert summary.warnings
 
 
+@contextmanager
+def started(script, **options):
+    """Run a script with its children in a group of their own, which never outlives the test."""
+    with subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True, **options
+    ) as process:
+        watchdog = threading.Timer(150, os.killpg, (process.pid, signal.SIGKILL))
+        watchdog.start()
+        try:
+            yield process
+        finally:
+            watchdog.cancel()
+
+
 @pytest.mark.slow
 def test_ctrl_c_at_a_terminal_stops_the_processes_and_keeps_the_rest(folder, tmp_path):
     make(folder, *range(400))
@@ -461,7 +476,7 @@ def test_ctrl_c_at_a_terminal_stops_the_processes_and_keeps_the_rest(folder, tmp
         import sys, time
         sys.path.insert(0, {str(Path(__file__).parents[1])!r})
         import ncs
-        from tests.test_batch import fake_key, fake_work
+        from tests.test_batch import fake_work
 
         def slow(path, how):
             time.sleep(0.02)
@@ -470,24 +485,46 @@ def test_ctrl_c_at_a_terminal_stops_the_processes_and_keeps_the_rest(folder, tmp
         if __name__ == "__main__":
             with ncs.open_store({str(tmp_path / "a.db")!r}) as store:
                 told = lambda progress: print(progress.done, flush=True)
-                summary = ncs.analyze_files({str(folder)!r}, store=store, jobs=2, progress=told, _work=slow, _key=fake_key)
+                summary = ncs.analyze_files({str(folder)!r}, store=store, jobs=2, progress=told, _work=slow)
                 print(summary.interrupted, summary.n_done, flush=True)
         """)
     )
-    process = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True, start_new_session=True)
-    watchdog = threading.Timer(60, process.kill)
-    watchdog.start()
-    for line in process.stdout:
-        if line.strip() == "40":
-            break
-    os.killpg(process.pid, signal.SIGINT)
-    started = time.monotonic()
-    rest = process.stdout.read().split("\n")
-    assert process.wait() == 0
-    watchdog.cancel()
-    assert time.monotonic() - started < 10
+    with started(script, text=True) as process:
+        for line in process.stdout:
+            if line.strip() == "40":
+                break
+        os.killpg(process.pid, signal.SIGINT)
+        stopped = time.monotonic()
+        rest = process.stdout.read().split("\n")
+        assert process.wait() == 0
+        assert time.monotonic() - stopped < 10
     interrupted, done = rest[-2].split()
     assert interrupted == "True"
     assert 40 <= int(done) < 400
     with ncs.open_store(tmp_path / "a.db") as store:
         assert len(store.measurements()) == int(done) * 30
+
+
+@pytest.mark.slow
+def test_workers_end_with_a_writer_that_is_killed(folder, tmp_path):
+    make(folder, *range(400))
+    script = tmp_path / "script.py"
+    script.write_text(
+        textwrap.dedent(f"""
+        import os, sys, time
+        sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+        import ncs
+        from tests.test_batch import fake_work
+
+        def slow(path, how):
+            time.sleep(0.02)
+            return fake_work(path, how)
+
+        if __name__ == "__main__":
+            told = lambda progress: progress.done == 20 and os._exit(9)
+            ncs.analyze_files({str(folder)!r}, jobs=2, progress=told, _work=slow)
+        """)
+    )
+    with started(script) as process:
+        assert process.stdout.read() == b""  # ends when the last process that holds it has ended
+        assert process.wait() == 9

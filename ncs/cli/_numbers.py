@@ -52,7 +52,7 @@ def heading(quantity: str) -> str:
     return row.label if row.display_unit == "1" else f"{row.label}\n{row.display_unit}"
 
 
-def number(measurement: Measurement | None, notes: Notes, *, with_sd: bool = True) -> str:
+def number(measurement: Measurement | None, notes: Notes) -> str:
     """Return a measurement in its display unit, or the footnote that says why there is none."""
     if measurement is None:
         return ""
@@ -60,7 +60,7 @@ def number(measurement: Measurement | None, notes: Notes, *, with_sd: bool = Tru
         return notes.mark(measurement.reason.sentence if measurement.reason is not None else "not stated why")
     row = QUANTITIES[measurement.quantity]
     text = _fixed(measurement.value * row.display_factor, row.decimals)
-    if measurement.sd is None or not with_sd or not math.isfinite(measurement.sd):
+    if measurement.sd is None or not math.isfinite(measurement.sd):
         return text
     notes.has_sd = True
     sd = _fixed(measurement.sd * row.display_factor, row.decimals)

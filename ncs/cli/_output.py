@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 __all__ = [
-    "clean", "plus_minus", "print_error", "print_json", "print_lines", "print_table", "stderr", "stdout", "table",
+    "clean", "fits", "print_error", "print_json", "print_lines", "print_table", "stderr", "stdout", "table",
 ]  # fmt: skip
 
 _UNLIMITED = 100_000
 """Columns of a pipe: nothing is wrapped or cut where no eye is limited by a window."""
+_PLAIN = str.maketrans({"±": "+/-", "°": "", "…": "..."})
 
 
 def clean(text: object) -> str:
@@ -49,15 +50,6 @@ def _console(stream: TextIO) -> Console:
     return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
 
 
-def plus_minus() -> str:
-    """Return the sign for a standard deviation that stdout can show."""
-    try:
-        "±".encode(sys.stdout.encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return "+/-"
-    return "±"
-
-
 def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]]) -> Table:
     """Return a table; columns are ``(heading, "left" | "right")``, cells plain text."""
     from rich import box
@@ -70,6 +62,15 @@ def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]]) -> 
     for row in rows:
         made.add_row(*(Text(clean(cell)) for cell in row))
     return made
+
+
+def fits(renderable: RenderableType) -> bool:
+    """Return whether stdout is wide enough to show a table without wrapping a cell."""
+    from rich.measure import Measurement
+
+    console = stdout()
+    options = console.options.update(max_width=_UNLIMITED)
+    return Measurement.get(console, options, renderable).maximum <= console.width
 
 
 def print_table(renderable: RenderableType) -> None:
@@ -93,7 +94,11 @@ def print_error(*lines: str) -> None:
 
 def _write(stream: TextIO, text: str) -> None:
     encoding = stream.encoding or "utf-8"
-    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        text = text.translate(_PLAIN).encode(encoding, "backslashreplace").decode(encoding)
+    stream.write(text)
 
 
 def print_json(document: Any) -> None:

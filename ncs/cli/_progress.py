@@ -39,7 +39,7 @@ class _Bar:
                 return
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
             self._bar = Progress(*columns, console=stderr(), transient=True)
-            self._bar.add_task("starting (the first time after an installation takes longest)", total=None)
+            self._bar.add_task("starting (slow only the first time)", total=None)
             self._bar.start()
             if self._state != _NOTHING:
                 self._draw()

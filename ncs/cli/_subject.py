@@ -1,54 +1,65 @@
-"""All visits of one subject side by side: a line per number, a column per date."""
+"""All visits of one subject side by side: a table per nerve, a line per number, a column per date."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ncs.cli._numbers import Notes, number
-from ncs.cli._output import clean, print_lines, print_table, stdout, table
+from ncs.cli._output import clean, fits, print_lines, print_table, table
 from ncs.quantities import QUANTITIES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rich.table import Table
+
     from ncs.results import Measurement, VisitResult
 
 __all__ = ["print_subject"]
 
-_Key = tuple[str, str, str, str]
-_COLUMN_WIDTH = 16
+_Numbers = dict[tuple[str, str], dict[str, list["Measurement"]]]
 
 
 def print_subject(subject: str, visits: Mapping[str, Sequence[VisitResult]]) -> None:
     """Print every number of every visit; ``visits`` maps a date to the results of its files, oldest first."""
-    numbers: dict[_Key, dict[str, list[Measurement]]] = {}
+    studies: dict[str, _Numbers] = {}
     for date, results in visits.items():
         for m in (m for result in results for m in result.measurements):
-            numbers.setdefault(_key(m), {}).setdefault(date, []).append(m)
+            numbers = studies.setdefault(_study(m), {})
+            numbers.setdefault((m.segment or m.site or "", m.quantity), {}).setdefault(date, []).append(m)
     notes = Notes()
     print_lines(clean(subject), "")
-    dates = list(visits)
-    at_once = max(1, (stdout().width - 70) // _COLUMN_WIDTH)
-    for start in range(0, len(dates), at_once):
-        some = dates[start : start + at_once]
-        columns = [(name, "left") for name in ("nerve", "where", "quantity", "unit")]
-        lines = [
-            [*_words(key), *(" / ".join(number(m, notes) for m in by_date.get(date, ())) for date in some)]
-            for key, by_date in numbers.items()
-        ]
-        print_table(table([*columns, *((date, "right") for date in some)], lines))
-        print_lines("")
+    for name, numbers in studies.items():
+        _print_study(name, numbers, list(visits), notes)
     print_lines(*notes.lines())
 
 
-def _key(m: Measurement) -> _Key:
-    nerve = f"{m.side.value if m.side is not None else 'side?'} {m.nerve or 'nerve?'}"
+def _study(m: Measurement) -> str:
+    side = m.side.value if m.side is not None else "side?"
     technique = m.technique.value if m.technique is not None else "technique?"
-    return (nerve, technique, m.segment or m.site or "", m.quantity)
+    return f"{side} {m.nerve or 'nerve?'}, {technique}, recorded from {m.recording_site or '?'}"
 
 
-def _words(key: _Key) -> tuple[str, str, str, str]:
-    nerve, technique, where, quantity = key
-    row = QUANTITIES[quantity]
-    unit = "" if row.display_unit == "1" else row.display_unit
-    return (f"{nerve} {technique}", where, quantity.replace("_", " "), unit)
+def _print_study(name: str, numbers: _Numbers, dates: list[str], notes: Notes) -> None:
+    """Print one study with as many visits side by side as the window is wide."""
+    while dates:
+        at_once = len(dates)
+        made = _table(numbers, dates, notes)
+        while at_once > 1 and not fits(made):
+            at_once -= 1
+            made = _table(numbers, dates[:at_once], notes)
+        print_lines(clean(name), "")
+        print_table(made)
+        print_lines("")
+        dates = dates[at_once:]
+
+
+def _table(numbers: _Numbers, dates: Sequence[str], notes: Notes) -> Table:
+    columns = [("where", "left"), ("quantity", "left"), ("unit", "left"), *((date, "right") for date in dates)]
+    lines = []
+    for (where, quantity), by_date in numbers.items():
+        row = QUANTITIES[quantity]
+        unit = "" if row.display_unit == "1" else row.display_unit
+        cells = [" / ".join(number(m, notes) for m in by_date.get(date, ())) for date in dates]
+        lines.append([where, row.label, unit, *cells])
+    return table(columns, lines)

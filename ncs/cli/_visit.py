@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ncs.cli._numbers import FLAGS, Notes, heading, number
-from ncs.cli._output import clean, print_lines, print_table, stdout, table
+from ncs.cli._output import clean, fits, print_lines, print_table, table
 from ncs.model import Origin, Technique
 from ncs.quantities import QUANTITIES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from rich.table import Table
 
@@ -82,12 +82,7 @@ def print_visit(results: Sequence[VisitResult]) -> None:
     for technique, form in _FORMS.items():
         chosen = [each for each in studies if each.study.technique is technique]
         if chosen:
-            print_lines(form.title, "")
-            print_table(_fitting(form, chosen, notes))
-            print_lines("")
-            if form.indices and any(form.indices[0] in row.of_segment for each in chosen for row in each.rows):
-                print_table(_indices(form, chosen, notes))
-                print_lines("", *_legend(form), "")
+            _print_form(form, chosen, notes)
     print_lines(*notes.lines(), *_facts(results))
 
 
@@ -144,18 +139,24 @@ def _name_distal_segment(row: _Row, study: Study, whole: dict[str, Measurement],
         row.of_segment[form.velocity] = whole[form.velocity]
 
 
-def _fitting(form: _Form, studies: Sequence[_StudyRows], notes: Notes) -> Table:
-    """Return the table with standard deviations, or without them where the window is too narrow for both."""
-    console = stdout()
-    complete = _sites(form, studies, notes, with_sd=True)
-    if console.measure(complete).maximum <= console.width:
-        return complete
-    notes.has_sd = False
-    notes.mark("standard deviations are left out here, because the window is narrow; they are in --format csv")
-    return _sites(form, studies, notes, with_sd=False)
+def _print_form(form: _Form, studies: Sequence[_StudyRows], notes: Notes) -> None:
+    """Print the studies of one technique: as one table, or in a narrow window study by study."""
+    print_lines(form.title, "")
+    tables = [_sites(form, studies, notes)]
+    if form.indices and any(form.indices[0] in row.of_segment for each in studies for row in each.rows):
+        tables.append(_indices(form, studies, notes))
+    if all(fits(made) for made in tables):
+        for made in tables:
+            print_table(made)
+            print_lines("")
+    else:
+        for each in studies:
+            _print_narrow(form, each, notes)
+    if len(tables) > 1:
+        print_lines(_legend(form), "")
 
 
-def _sites(form: _Form, studies: Sequence[_StudyRows], notes: Notes, *, with_sd: bool) -> Table:
+def _sites(form: _Form, studies: Sequence[_StudyRows], notes: Notes) -> Table:
     columns = [("nerve", "left"), ("record", "left"), ("site", "left")]
     columns += [(heading(name), "right") for name in form.site]
     if form.velocity:
@@ -164,13 +165,33 @@ def _sites(form: _Form, studies: Sequence[_StudyRows], notes: Notes, *, with_sd:
     for each in studies:
         for position, row in enumerate(each.rows):
             cells = [_nerve(each.study), each.study.recording_site or "?"] if position == 0 else ["", ""]
-            cells.append(_site(row, notes))
-            cells += [number(row.at_site.get(name), notes, with_sd=with_sd) for name in form.site]
+            cells += [_site(row, notes), *(number(row.at_site.get(name), notes) for name in form.site)]
             if form.velocity:
                 cells += [row.segment, _distance(row, each.study, notes)]
-                cells.append(number(row.of_segment.get(form.velocity), notes, with_sd=with_sd))
+                cells.append(number(row.of_segment.get(form.velocity), notes))
             lines.append(cells)
     return table(columns, lines)
+
+
+def _print_narrow(form: _Form, each: _StudyRows, notes: Notes) -> None:
+    """Print one study as two small tables and a list."""
+    print_lines(clean(f"{_nerve(each.study)}, recorded from {each.study.recording_site or '?'}"))
+    columns = [("site", "left"), *((heading(name), "right") for name in form.site)]
+    sites = [row for row in each.rows if row.at_site]
+    lines = [[_site(row, notes), *(number(row.at_site.get(name), notes) for name in form.site)] for row in sites]
+    print_table(table(columns, lines))
+    if form.velocity:
+        columns = [("segment", "left"), ("distance\nmm", "right"), (heading(form.velocity), "right")]
+        lines = [
+            [row.segment, _distance(row, each.study, notes), number(row.of_segment.get(form.velocity), notes)]
+            for row in each.rows
+        ]
+        print_lines("")
+        print_table(table(columns, lines))
+    for row, found in _index_rows(form, each):
+        words = [_index_words(found[name], notes) for name in form.indices if name in found]
+        print_lines("", clean(f"{row.segment}:"), *(f"  {word}" for word in words))
+    print_lines("")
 
 
 def _nerve(study: Study) -> str:
@@ -195,25 +216,37 @@ def _distance(row: _Row, study: Study, notes: Notes) -> str:
     return text
 
 
+def _index_words(m: Measurement, notes: Notes) -> str:
+    row = QUANTITIES[m.quantity]
+    unit = "" if m.value is None or row.display_unit == "1" else row.display_unit
+    return f"{row.label} {number(m, notes)} {unit}".rstrip()
+
+
+def _index_rows(form: _Form, each: _StudyRows) -> Iterator[tuple[_Row, dict[str, Measurement]]]:
+    """Yield the segments that have indices; those of the whole study stand with the first."""
+    whole = each.whole
+    for row in each.rows:
+        if form.indices and form.indices[0] in row.of_segment:
+            yield row, {**whole, **row.of_segment}
+            whole = {}
+
+
 def _indices(form: _Form, studies: Sequence[_StudyRows], notes: Notes) -> Table:
     columns = [("nerve", "left"), ("segment", "left"), *((heading(name), "right") for name in form.indices)]
     lines = []
     for each in studies:
-        segments = [row for row in each.rows if form.indices[0] in row.of_segment]
-        for position, row in enumerate(segments):
-            found = {**(each.whole if position == 0 else {}), **row.of_segment}
-            lines.append([
-                _nerve(each.study) if position == 0 else "", row.segment,
-                *(number(found.get(name), notes) for name in form.indices),
-            ])  # fmt: skip
+        name = _nerve(each.study)
+        for row, found in _index_rows(form, each):
+            lines.append([name, row.segment, *(number(found.get(index), notes) for index in form.indices)])
+            name = ""
     return table(columns, lines)
 
 
-def _legend(form: _Form) -> list[str]:
+def _legend(form: _Form) -> str:
     """Return what the headings of the indices stand for."""
     names = [(QUANTITIES[name].label, name.replace("_", " ")) for name in form.indices]
     words = [f"{label}: {name}" for label, name in names if "p/d" not in label]
-    return [", ".join(["p/d: proximal over distal", *words])]
+    return ", ".join(["p/d: proximal over distal", *words])
 
 
 def _facts(results: Sequence[VisitResult]) -> list[str]:

@@ -45,9 +45,10 @@ def run(
 
 
 def _print_csv(frame: Any) -> None:
-    from ncs.cli._output import print_lines
+    from ncs.cli._output import clean, print_lines
 
-    print_lines(*frame.to_csv(index=False, lineterminator="\n").rstrip("\n").split("\n"))
+    safe = frame.apply(lambda column: [clean(cell) if isinstance(cell, str) else cell for cell in column])
+    print_lines(*safe.to_csv(index=False, lineterminator="\n").rstrip("\n").split("\n"))
 
 
 def _print_frame(frame: Any, output: OutputFormat, key: str) -> None:

@@ -45,6 +45,7 @@ class Edge(NamedTuple):
     x: Array
     x0: Array
     w0: Array
+    spare: Array
 
 
 METHOD_CHANGEPOINT = 0
@@ -219,6 +220,11 @@ EVIDENCE = 30.0
 """Gain in twice the log likelihood that a rise must bring before it counts as a response."""
 EDGE_MS = 3.0
 """A response cut off by the window's end has done half of its rise in this time; drift and mains take longer."""
+EDGE_GUARD_MS = 0.1
+"""An onset nearer to the start of the window than this may lie before it."""
+SLOWEST_CMAP_MS = 15.0
+SLOWEST_SNAP_MS = 5.0
+"""A rise that takes longer than this is no evoked response but drift."""
 MOST_ONSET_SD_MS = 1.0
 """An onset that is less certain than this is not given."""
 N_NUISANCE = 6
@@ -371,19 +377,31 @@ def largest_rise(total: Array, lo: int, hi: int, half: int, base: float) -> tupl
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def first_summit(total: Array, foot: int, top: int, half: int, least: float) -> int:
-    """Return the first peak between foot and top from which the smoothed sweep falls by ``least``; else ``top``."""
-    low = box_mean(total, foot - half, foot + half + 1)
-    high = low
-    at = foot
-    for i in range(foot, top + 1):
+def first_summit(total: Array, lo: int, top: int, half: int, base: float, least: float) -> tuple[int, int]:
+    """Return foot and position of the first peak in ``[lo, top]``.
+
+    A peak rises by ``least`` from its foot, stands ``least`` above ``base``, and is followed by a fall of ``least``; where
+    none comes before, ``top`` is the peak.
+    """
+    low = math.inf
+    high = -math.inf
+    foot = lo
+    at = lo
+    at_foot = lo
+    for i in range(lo, top + 1):
         v = box_mean(total, i - half, i + half + 1)
         if v > high:
             high = v
             at = i
-        if high - low >= least and high - v >= least:
-            return at
-    return top
+            at_foot = foot
+        rise = high - max(low, base)
+        if rise >= least and high - base >= least and high - v >= least:
+            return at_foot, at
+        if v < low:
+            low = v
+            foot = i
+            high = v
+    return foot, top
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -972,6 +990,7 @@ def mark_sweeps(
         np.empty(MOST_BINS, np.int64), np.empty(MOST_BINS, np.int64), np.empty(MOST_BINS), np.empty(MOST_BINS),
         np.zeros((MOST_BINS + 1, WIDTH)), np.empty((N_NUISANCE, N_NUISANCE)), np.empty(N_NUISANCE),
         np.zeros((WIDTH, WIDTH)), np.zeros(WIDTH), np.zeros(WIDTH), np.zeros(WIDTH), np.zeros(WIDTH),
+        np.empty(MOST_BINS),
     )  # fmt: skip
     for s in range(samples.shape[0]):
         for k in range(N_OUTPUTS):
@@ -1032,7 +1051,7 @@ def mark_one(
         recent = box_mean(total, top - int(EDGE_MS * rate) - half, top - int(EDGE_MS * rate) + half + 1)
         steep = box_mean(total, top - half, top + half + 1) - recent > 0.5 * height
         return AT_WINDOW_EDGE if steep and height > 8 * smooth else NO_RESPONSE
-    summit = first_summit(total, foot, top, half, max(0.12 * height, 6 * smooth))
+    foot, summit = first_summit(total, lo, top, half, base, max(0.12 * height, 6 * smooth))
     if not box_mean(total, summit - half, summit + half + 1) > base:
         return NO_RESPONSE
     end = start_edge(total, lo, foot, summit, base, half, rate, edge, rise)
@@ -1089,12 +1108,12 @@ def measure_response(
     for i in range(P_MODES + n_modes):
         edge.g[i] = basis[i] if i < N_NUISANCE else 0.0
     floor_sd = spread_of(edge.a, P_MODES + n_modes, edge.g)
-    if not rise_gain(edge, quiet, count, misfit, n_modes) > EVIDENCE:
+    if not is_present(edge, total, p0, window, half, peak, base, smooth, rate, quiet, count, misfit, n_modes):
         return NO_RESPONSE
-    if top >= hi - 1 - half or onset < lo - half - 0.3 * rate:
+    if onset < lo + EDGE_GUARD_MS * rate:
         return AT_WINDOW_EDGE
     least = max(6 * smooth, 0.03 * peak)
-    dip = floor - box_mean(total, foot - half, foot + half + 1)
+    dip = base - box_mean(total, foot - half, foot + half + 1)
     if dip > least and falls_before(total, lo, foot, half) > least:
         code[1] |= INITIAL_POSITIVITY
         onset, onset_sd = crossing_with_sd(total, foot, top, max(1, half // 2), base + 0.02 * peak, density)
@@ -1120,6 +1139,91 @@ def measure_response(
     row[5] = math.sqrt(2.25 * density / (2 * m + 1) + floor_sd * floor_sd)
     after_peak(y, total, p0, hi, top, half, density, floor, floor_sd, onset, onset_sd, peak, options, row)
     return outcome
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def is_present(
+    edge: Edge,
+    total: Array,
+    p0: float,
+    window: tuple[int, int, int, int, int],
+    half: int,
+    peak: float,
+    base: float,
+    smooth: float,
+    rate: float,
+    quiet: int,
+    count: int,
+    misfit: float,
+    n_modes: int,
+) -> bool:
+    """Return whether the fitted candidate is a response: it stands out, and from more than the noise of its own pace.
+
+    It stands out if the rise explains the sweep much better than baseline, tail and mains do, or if it rises and falls by
+    many times the noise. Mains and slow noise rise and fall as well, but everywhere: the candidate must exceed what the
+    rest of the sweep does within the duration of its rise. Overwrites the normal equations.
+    """
+    lo, hi, foot, top, _ = window
+    summit = box_mean(total, top - half, top + half + 1)
+    low = max(base, box_mean(total, foot - half, foot + half + 1))
+    size = min(peak, summit - low)
+    start = fall_back(total, foot, top, half, low + 0.1 * (summit - low))
+    pace = max(4 * half, min(int(top - start), int(8 * rate)))
+    late = top + min(4 * pace, int(12 * rate))
+    unrest = usual_change(total, int(p0) - 1, late, hi, half, pace, edge.spare)
+    slowest = (SLOWEST_SNAP_MS if half * 2 < 0.25 * rate else SLOWEST_CMAP_MS) * rate
+    if size < 4 * unrest or top - start > slowest or top < lo + 0.5 * rate:
+        return False
+    if repeats(total, foot, top, hi, half, 20.0 * rate, size) or repeats(total, foot, top, hi, half, rate / 0.06, size):
+        return False
+    lowest = summit
+    for i in range(top, min(hi, top + 3 * pace)):
+        lowest = min(lowest, box_mean(total, i - half, i + half + 1))
+    if summit - lowest < 0.3 * size:
+        return False
+    return min(size, summit - lowest) > 9 * smooth or rise_gain(edge, quiet, count, misfit, n_modes) > EVIDENCE
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def repeats(total: Array, foot: int, top: int, hi: int, half: int, period: float, size: float) -> bool:
+    """Return whether about the same rise stands one period of the mains earlier or later in the sweep."""
+    for turn in (-1.0, 1.0):
+        shift = int(turn * period + (0.5 if turn > 0 else -0.5))
+        if foot + shift - half < 0 or top + shift + half + 1 > total.shape[0] - 1:
+            continue
+        before = box_mean(total, foot + shift - half, foot + shift + half + 1)
+        after = box_mean(total, top + shift - half, top + shift + half + 1)
+        if after - before > 0.6 * size:
+            return True
+    return False
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def usual_change(
+    total: Array, before: int, late: int, hi: int, half: int, pace: int, scratch: Array
+) -> float:
+    """Return the robust standard deviation of changes over ``pace`` samples away from stimulus and response.
+
+    0 where too little of the sweep is left to tell; ``scratch`` holds the values.
+    """
+    room = max(0, before - half - pace) + max(0, hi - half - pace - late)
+    step = max(half, room // scratch.shape[0] + 1)
+    count = 0
+    for part in range(2):
+        i = half if part == 0 else late
+        last = before - half - pace if part == 0 else hi - half - pace
+        while i < last and count < scratch.shape[0]:
+            change = abs(
+                box_mean(total, i + pace - half, i + pace + half + 1) - box_mean(total, i - half, i + half + 1)
+            )
+            j = count
+            while j > 0 and scratch[j - 1] > change:
+                scratch[j] = scratch[j - 1]
+                j -= 1
+            scratch[j] = change
+            count += 1
+            i += step
+    return 1.4826 * float(scratch[count // 2]) if count >= 8 else 0.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

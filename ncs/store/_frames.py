@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from ncs.results import COLUMNS
 from ncs.errors import InvalidInputError, Problem
 from ncs.quantities import QUANTITIES
+from ncs.results import COLUMNS
 from ncs.store import _schema as s
 from ncs.store._rows import MEASURED
 
