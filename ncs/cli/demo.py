@@ -52,17 +52,22 @@ def _print_comparison(comparisons: Sequence[Comparison]) -> None:
     ]
     rows: dict[str, list[str]] = {}
     for c in comparisons:
-        measured = "none" if c.measured_m_s is None else f"{c.measured_m_s:.1f} ±{c.sd_m_s or 0.0:.1f}"
+        measured = _measured(c)
         rows.setdefault(c.subject, [c.subject]).extend([measured, f"{c.true_m_s:.1f}"])
     print_lines("Median motor conduction velocity, wrist to elbow, m/s (simulated data)")
     print_table(table(columns, rows.values()))
     errors = [abs(c.measured_m_s - c.true_m_s) for c in comparisons if c.measured_m_s is not None]
     missing = len(comparisons) - len(errors)
-    print_lines(
-        "",
-        f"Largest difference from the truth: {max(errors):.1f} m/s in {len(errors)} measurements"
-        + (f"; {missing} could not be measured." if missing else "."),
-    )
+    words = [f"Measured {len(errors)} of {len(comparisons)}"]
+    words += [f"largest difference from the truth {max(errors):.1f} m/s"] if errors else []
+    words += [f"could not be measured {missing}"] if missing else []
+    print_lines("", f"{'; '.join(words)}.")
+
+
+def _measured(c: Comparison) -> str:
+    if c.measured_m_s is None:
+        return "none"
+    return f"{c.measured_m_s:.1f}" if c.sd_m_s is None else f"{c.measured_m_s:.1f} ±{c.sd_m_s:.1f}"
 
 
 def _print_paths(exports: Path, store: Path, subject: str, date: str) -> None:

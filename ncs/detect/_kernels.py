@@ -223,7 +223,7 @@ EDGE_MS = 3.0
 EDGE_GUARD_MS = 0.1
 """An onset nearer to the start of the window than this may lie before it."""
 SLOWEST_CMAP_MS = 15.0
-SLOWEST_SNAP_MS = 5.0
+SLOWEST_SNAP_MS = 3.0
 """A rise that takes longer than this is no evoked response but drift."""
 MOST_ONSET_SD_MS = 1.0
 """An onset that is less certain than this is not given."""
@@ -1174,8 +1174,10 @@ def is_present(
     slowest = (SLOWEST_SNAP_MS if half * 2 < 0.25 * rate else SLOWEST_CMAP_MS) * rate
     if size < 4 * unrest or top - start > slowest or top < lo + 0.5 * rate:
         return False
-    if repeats(total, foot, top, hi, half, 20.0 * rate, size) or repeats(total, foot, top, hi, half, rate / 0.06, size):
-        return False
+    blank = int(p0) - 1
+    for period in (20.0 * rate, rate / 0.06):
+        if repeats(total, blank, lo, int(start), top, half, period, summit, size):
+            return False
     lowest = summit
     for i in range(top, min(hi, top + 3 * pace)):
         lowest = min(lowest, box_mean(total, i - half, i + half + 1))
@@ -1185,23 +1187,29 @@ def is_present(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def repeats(total: Array, foot: int, top: int, hi: int, half: int, period: float, size: float) -> bool:
-    """Return whether about the same rise stands one period of the mains earlier or later in the sweep."""
+def repeats(
+    total: Array, blank: int, lo: int, start: int, top: int, half: int, period: float, summit: float, size: float
+) -> bool:
+    """Return whether about the same rise stands one period of the mains earlier or later, clear of the artefact.
+
+    The artefact lies in ``[blank, lo)``. Another rise counts if it is as steep and ends about as high: the return from the
+    positive peak of a response does not.
+    """
     for turn in (-1.0, 1.0):
         shift = int(turn * period + (0.5 if turn > 0 else -0.5))
-        if foot + shift - half < 0 or top + shift + half + 1 > total.shape[0] - 1:
+        first = start + shift - half
+        last = top + shift + half + 1
+        if first < 0 or last > total.shape[0] - 1 or (first < lo and last > blank):
             continue
-        before = box_mean(total, foot + shift - half, foot + shift + half + 1)
-        after = box_mean(total, top + shift - half, top + shift + half + 1)
-        if after - before > 0.6 * size:
+        before = box_mean(total, first, first + 2 * half + 1)
+        after = box_mean(total, last - 2 * half - 1, last)
+        if after - before > 0.6 * size and after > summit - 0.5 * size:
             return True
     return False
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def usual_change(
-    total: Array, before: int, late: int, hi: int, half: int, pace: int, scratch: Array
-) -> float:
+def usual_change(total: Array, before: int, late: int, hi: int, half: int, pace: int, scratch: Array) -> float:
     """Return the robust standard deviation of changes over ``pace`` samples away from stimulus and response.
 
     0 where too little of the sweep is left to tell; ``scratch`` holds the values.

@@ -55,10 +55,12 @@ def open_engine(url_or_path: str | Path, *, create: bool) -> sa.Engine:
 def begin_writing(connection: sa.Connection) -> None:
     """Start a transaction that already holds the right to write, so that it cannot fail half-way for want of it."""
     connection.begin()
+    cursor = connection.connection.cursor()
     if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        cursor.execute("BEGIN IMMEDIATE")
     else:
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_POSTGRES_LOCK})")
+        cursor.execute(f"SELECT pg_advisory_xact_lock({_POSTGRES_LOCK})")
+    cursor.close()
 
 
 @contextmanager

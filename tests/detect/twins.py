@@ -112,7 +112,7 @@ def bend_noise(y, first, last, width, lag):
     return np.mean(np.square(bends)) / (6 * width**2) if bends else NAN
 
 
-def quiet_level(y, skip_first, skip_last, width, lag, pieces, rank):  # noqa: PLR0917  # the kernel's own arguments
+def quiet_level(y, skip_first, skip_last, width, lag, pieces, rank):
     length = max(len(y) // pieces, 2 * lag + 2 * width)
     starts = [s for s in range(0, len(y) - length + 1, length) if s + length <= skip_first or s >= skip_last]
     if not starts:
@@ -163,7 +163,7 @@ def falling_crossing(y, start, hi, half, level):
     return float(i) if i == start else i - 1 + (s[i - 1] - level) / (s[i - 1] - s[i])
 
 
-def last_return(y, end, hi, half, base, threshold, gap):  # noqa: PLR0917  # the kernel's own arguments
+def last_return(y, end, hi, half, base, threshold, gap):
     s = smoothed(y, half)
     result = end
     while True:

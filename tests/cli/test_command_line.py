@@ -1,0 +1,200 @@
+"""What all verbs share: help, speed, encodings, pipes; and the two small verbs."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import ncs as package
+from ncs.cli._errors import describe
+from ncs.cli._numbers import Notes, number
+from ncs.errors import InvalidInputError, Problem, ReadError
+from ncs.results import Measurement, Reason
+
+VERBS = ("analyze", "show", "formats", "demo")
+
+
+def typed_in_a_shell(command, folder, **environment):
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        command, shell=True, cwd=folder, env=os.environ | {"PATH": path} | environment, capture_output=True,
+        timeout=300, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_with_an_example(ncs, verb):
+    done = ncs(verb, "--help")
+    assert done.status == 0
+    assert f"Example: ncs {verb}" in done.out
+    assert ncs("--help").out.count(verb) >= 1
+
+
+def test_version(ncs):
+    assert ncs("--version").out == f"ncs {package.__version__}\n"
+
+
+def test_help_loads_nothing_heavy():
+    heavy = ["numpy", "pandas", "sqlalchemy", "mne", "numba", "scipy", "pydantic", "rich.table"]
+    code = f"""
+import sys
+from ncs import cli
+sys.argv = ["ncs", "--help"]
+try:
+    cli.main()
+except SystemExit:
+    pass
+print([name for name in {heavy} if name in sys.modules], file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(json.loads(done.stderr.replace("'", '"')))
+    # typer itself may bring pydantic along; nothing of ours may bring the rest
+    assert loaded <= {"pydantic"}
+
+
+@pytest.mark.slow
+def test_help_and_import_are_quick(tmp_path):
+    def best_of(command):
+        times = []
+        for _ in range(5):
+            started = time.perf_counter()
+            assert typed_in_a_shell(command, tmp_path).returncode == 0
+            times.append(time.perf_counter() - started)
+        return min(times)
+
+    assert best_of("ncs --help") < 0.5
+    assert best_of(f"{sys.executable} -c 'import ncs'") < 0.2
+
+
+def test_a_terminal_without_unicode_is_no_error(stored, tmp_path):
+    done = typed_in_a_shell("ncs show P1 2021-03-01", tmp_path, PYTHONIOENCODING="ascii")
+    assert done.returncode == 0, done.stderr
+    assert b"+/-" in done.stdout
+    assert done.stdout.isascii()
+
+
+def test_a_decimal_comma_locale_and_no_color_change_nothing(stored, tmp_path):
+    plain = typed_in_a_shell("ncs show P1", tmp_path, LC_ALL="C.UTF-8")
+    other = typed_in_a_shell("ncs show P1", tmp_path, LC_ALL="de_DE.UTF-8", LANG="de_DE.UTF-8", NO_COLOR="1")
+    assert plain.returncode == other.returncode == 0
+    assert plain.stdout == other.stdout
+    assert b"\x1b" not in plain.stdout
+
+
+def test_a_pipe_gets_whole_lines_whatever_the_window(stored, tmp_path):
+    wide = typed_in_a_shell("ncs show P1 2021-03-01", tmp_path, COLUMNS="40", PYTHONIOENCODING="utf-8")
+    lines = wide.stdout.decode().splitlines()
+    assert any(line.startswith("right median  APB") and "APB-wrist" in line for line in lines)
+
+
+def test_a_reader_that_goes_away_is_no_error(stored, tmp_path):
+    done = typed_in_a_shell("ncs show P1 --format csv | head -1", tmp_path)
+    assert done.stdout.startswith(b"subject,")
+    assert done.stderr == b""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_a_narrow_window_gets_small_tables(stored, tmp_path):
+    import pty
+
+    code = (
+        "import fcntl, struct, termios, sys, os; "
+        "fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack('HHHH', 40, 60, 0, 0)); "
+        "os.environ.update(TERM='xterm', NO_COLOR='1'); os.environ.pop('COLUMNS', None); "
+        "sys.argv = ['ncs', 'show', 'P1', '2021-03-01']; from ncs.cli import main; main()"
+    )
+    ours, theirs = pty.openpty()
+    with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        text = b""
+        while True:
+            try:
+                piece = os.read(ours, 65536)
+            except OSError:
+                break
+            if not piece:
+                break
+            text += piece
+    os.close(ours)
+    assert process.returncode == 0, text
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", text.decode()).split("\r\n")
+    tables = lines[: lines.index("skin temperature  33.0 °C")]
+    assert "right median, recorded from APB" in lines
+    assert max(len(line) for line in tables if "p/d:" not in line and "standard deviation" not in line) <= 60
+    assert any(line.startswith("wrist-elbow") and "220" in line for line in tables)
+
+
+def test_formats_and_schema(ncs):
+    done = ncs("formats")
+    assert done.status == 0
+    assert {"edf", "text"} <= set(done.out.split())
+    assert "stimulus time" in done.out
+    names = [entry["name"] for entry in json.loads(ncs("formats", "--format", "json").out)["formats"]]
+    assert {"edf", "text"} <= set(names)
+    schema = json.loads(ncs("formats", "--schema").out)
+    assert "stimulus_ms" in schema["properties"]
+    assert ncs("formats", "--format", "csv").status == 2
+
+
+def test_demo_measures_what_it_simulated(ncs, tmp_path):
+    done = ncs("demo", "there")
+    assert done.status == 0, done.err
+    assert done.out.startswith("SIMULATED DATA")
+    assert len(list((tmp_path / "there" / "exports").glob("S0?_*_median_motor.edf"))) == 27
+    assert len(list((tmp_path / "there" / "exports").glob("S0?_*_median_sensory.edf"))) == 27
+    rows = [line.split() for line in done.out.splitlines() if line.startswith("S0") and "," not in line]
+    assert [row[0] for row in rows] == [f"S0{n}" for n in range(1, 10)]
+    for row in rows:
+        numbers = [float(word.lstrip("±")) for word in row[1:]]
+        for measured, sd, truth in zip(numbers[0::3], numbers[1::3], numbers[2::3], strict=True):
+            assert abs(measured - truth) < 0.1 + 5 * sd
+    first = (tmp_path / "there" / "exports" / "S01_2020-03-02_median_motor.edf").read_bytes()
+    again = ncs("demo", "there")
+    assert again.out == done.out
+    assert (tmp_path / "there" / "exports" / "S01_2020-03-02_median_motor.edf").read_bytes() == first
+
+
+def test_demo_into_a_file_is_refused(ncs, tmp_path):
+    (tmp_path / "taken").touch()
+    done = ncs("demo", "taken")
+    assert done.status == 2
+    assert "Name another folder" in done.err
+
+
+def test_numbers_in_display_units():
+    notes = Notes()
+
+    def shown(quantity, value, sd=None, reason=None):
+        return number(Measurement(quantity=quantity, value=value, sd=sd, unit="", reason=reason), notes)
+
+    assert shown("cmap_amplitude", 8949.6, 12.0) == "8.95 ±0.01"
+    assert shown("cmap_amplitude", 8949.6, 1.0) == "8.95 ±<0.01"
+    assert shown("motor_latency", 3.4) == "3.40"
+    assert shown("cmap_amplitude", -0.1) == "0.00"
+    assert shown("motor_latency", None, reason=Reason.NO_RESPONSE) == "(a)"
+    assert shown("motor_conduction_velocity", None, reason=Reason.NO_DISTANCE) == "(b)"
+    assert shown("motor_latency", None, reason=Reason.NO_RESPONSE) == "(a)"
+    assert number(None, notes) == ""
+    assert notes.lines()[1:] == ["(a) no response above the noise", "(b) the distance is not stated"]
+
+
+def test_footnotes_go_on_after_z():
+    notes = Notes()
+    assert [notes.mark(str(n)) for n in range(28)][25:] == ["(z)", "(aa)", "(ab)"]
+
+
+def test_errors_are_grouped_by_file():
+    problems = [
+        Problem(file=f, place=p, field="unit", expected="mV", found="kg", hint=h)
+        for f, p, h in [("a.csv", "line 3", ""), ("b.csv", "", "Correct it."), ("a.csv", "line 9", "")]
+    ]
+    assert describe(ReadError(problems)) == [
+        "a.csv:", "  line 3, unit: expected mV, found kg.", "  line 9, unit: expected mV, found kg.",
+        "b.csv:", "  unit: expected mV, found kg.", "    Correct it.",
+    ]  # fmt: skip
+    assert describe(InvalidInputError("jobs: expected 1\x1b")) == ["jobs: expected 1 "]
