@@ -28,14 +28,11 @@ def _side_by_side(figures: Figures) -> None:
     for name, condition in figures["conditions"].items():
         print(f"\n  {name}: first {n['side_by_side']} sweeps (test population, seed {n['seed']})")
         print(f"    {'method':26s} median |error|   spread     bias  gross %    us a sweep")
-        costs = figures["cost"].get("peer_us_a_sweep", {}) | {
-            "ncs changepoint": figures["cost"]["us_a_sweep_by_condition"][name]
-        }
         for method, row in condition["methods"].items():
             print(
                 f"    {method:26s} {number(row.get('median_error_ms'), '14.4f', '             -')}"
                 f" {number(row.get('spread_ms'), '8.4f', '       -')} {number(row.get('bias_ms'), '+8.4f', '       -')}"
-                f" {row['gross_percent']:8.2f} {number(costs.get(method), '13.1f', '')}"
+                f" {row['gross_percent']:8.2f} {row['us_a_sweep']:13.1f}"
             )
     if figures["peers"]["skipped"]:
         print(f"\n  PEERS SKIPPED: {figures['peers']['skipped']}")
@@ -45,7 +42,7 @@ def _side_by_side(figures: Figures) -> None:
 
 def _alone(figures: Figures) -> None:
     print(f"\n  ncs changepoint, all {figures['n']['ncs']} sweeps; velocity over 200 mm")
-    print("    condition                    |onset|  gross %  95 % int   |peak|   ampl %  ampl/noise  velocity 95 % int")
+    print(f"    {'condition':27s}  |onset|  gross %  95 % int   |peak|   ampl %  ampl/noise  velocity 95 % int")
     for name, condition in figures["conditions"].items():
         row, speed = condition["ncs"], figures["velocity"][name]
         print(
@@ -66,8 +63,8 @@ def _presence(presence: Figures) -> None:
 
 
 def _cost(cost: Figures) -> None:
-    print(f"\n  cost: {cost['us_a_sweep']:.1f} us for {cost['samples_a_sweep']} samples, numpy.sum {cost['sum_us_a_sweep']:.3f} us:"
-          f" {cost['sums']:.0f} passes")  # fmt: skip
+    print(f"\n  cost: {cost['us_a_sweep']:.1f} us for {cost['samples_a_sweep']} samples")
+    print(f"    {cost['sums']:.0f} passes of numpy.sum, {cost['sum_us_a_sweep']:.3f} us each")
     if "fastest_peer" in cost:
         print(f"    {cost['times_faster']:.2f} times as fast as the fastest peer, {cost['fastest_peer']}")
 
@@ -89,7 +86,8 @@ def _targets(targets: list[Figures]) -> None:
     reached = sum(row["reached"] is True for row in targets)
     print(f"\n  targets: {reached} of {len(targets)} reached")
     for row in targets:
-        print(f"    {row['name']:58s} wanted {row['wanted']:10s} found {number(row['found'], '8.3f', '       -')} {verdict(row)}")
+        found = number(row["found"], "8.3f", "       -")
+        print(f"    {row['name']:58s} wanted {row['wanted']:10s} found {found} {verdict(row)}")
 
 
 def verdict(row: Figures) -> str:

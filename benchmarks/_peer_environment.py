@@ -42,7 +42,8 @@ def run(arrays: dict[str, Any]) -> Peers:
     with tempfile.TemporaryDirectory() as name:
         given, answer = Path(name) / "given.npz", Path(name) / "answer.npz"
         np.savez(given, **arrays)
-        done = subprocess.run([python, str(_SCRIPT), str(given), str(answer)], capture_output=True, text=True, check=False)
+        command = [python, str(_SCRIPT), str(given), str(answer)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             return Peers(skipped=f"the peers stopped: {_last_line(done.stderr)}")
         with np.load(answer) as found:

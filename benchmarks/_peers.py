@@ -80,7 +80,7 @@ def auto_regression(y_uv, khz, stimulus_ms):
     joined = np.concatenate([y_uv[:before], y_uv[over:]])[: int(PEAK_BEFORE_MS * khz)] - level
     z = joined.astype(np.float32)
     seconds, _ = ar_pick(z, z, z, khz * 1e3, 20.0, 3000.0, 0.002, 0.0005, 0.002, 0.0005, 2, 2, 0.001, 0.001, False)
-    return None if seconds <= 0 else seconds * 1e3 + (over - before) / khz
+    return None if seconds <= 0 else seconds * 1e3 + (over - before) / khz - stimulus_ms
 
 
 PICKERS = {

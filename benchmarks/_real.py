@@ -61,7 +61,7 @@ def nerve_cap(recordings: Path) -> Figures:
     table = np.array(_rater(recordings / "nerve_cap" / "CAP-139-5-16.0kHz-analyzed.txt"))
     rated = table[np.argsort(table[:, 0])]
     seen = rated[:, 0] >= 25.0
-    marks = detect.mark(series, 100_000.0, stimulus_ms=0.0, response="snap", window_ms=(1.5, 3.0))
+    marks = detect.mark(series, 100_000.0, stimulus_ms=0.0, response="snap")
     p1, p1_uv, n1, n1_uv = rated[seen, 3], rated[seen, 4], rated[seen, 5], rated[seen, 6]
     height = np.abs(marks.peak_to_peak_uv[seen] / (p1_uv - n1_uv) - 1.0)
     return {
@@ -93,22 +93,24 @@ def noise_doubled(
     options: dict[str, Any] = {"stimulus_ms": stimulus_ms, "window_ms": window_ms}
     before = detect.mark(samples_uv, rate_hz, **options)
     clear = np.isfinite(before.onset_ms) & (before.peak_uv >= LEAST_SIGMA * before.noise_uv)
+    figures: Figures = {"n": int(clear.sum()), "of": len(samples_uv), "bias_ms": None, "bias_size_ms": None}
+    if not clear.any():
+        return figures
     added_uv = np.sqrt(3.0) * before.noise_uv[clear, np.newaxis]
     rng = np.random.default_rng(SEED)
-    moved = np.array([
-        detect.mark(samples_uv[clear] + added_uv * rng.standard_normal(samples_uv[clear].shape), rate_hz, **options).onset_ms
-        for _ in range(REPEATS)
-    ]) - before.onset_ms[clear]  # fmt: skip
+    chosen = samples_uv[clear]
+    noisy = (chosen + added_uv * rng.standard_normal(chosen.shape) for _ in range(REPEATS))
+    moved = np.array([detect.mark(sweeps, rate_hz, **options).onset_ms for sweeps in noisy]) - before.onset_ms[clear]
     bias = _scores.median(moved)
-    return {
-        "n": int(clear.sum()),
-        "of": len(samples_uv),
+    if bias is None:
+        return figures | {"lost_percent": 100.0}
+    return figures | {
         "bias_ms": bias,
-        "bias_size_ms": None if bias is None else abs(bias),
-        "spread_ms": None if bias is None else 1.4826 * float(np.nanmedian(np.abs(moved - bias))),
+        "bias_size_ms": abs(bias),
+        "spread_ms": 1.4826 * float(np.nanmedian(np.abs(moved - bias))),
         "stated_sd_ms": _scores.median(before.onset_sd_ms[clear]),
-        "lost_percent": _scores.percent(np.isnan(moved)) if moved.size else None,
-        "jumped_percent": _scores.percent(np.abs(moved) > 1.0) if moved.size else None,
+        "lost_percent": _scores.percent(np.isnan(moved)),
+        "jumped_percent": _scores.percent(np.abs(moved) > _scores.GROSS_MS),
     }
 
 
@@ -123,15 +125,15 @@ def m_and_h(recordings: Path) -> dict[str, Figures]:
 
 
 def mep(recordings: Path) -> Figures:
-    """Return the stability of human motor evoked potentials."""
+    """Return the stability of human motor evoked potentials, of the subject whose onsets moved most."""
     from scipy.io import loadmat
 
     sets = [
         noise_doubled(loadmat(path)["meps"].T, 3000.0, stimulus_ms=50.0)
         for path in sorted((recordings / "mep_human").glob("*.mat"))
     ]
-    largest = max((s for s in sets if s["bias_ms"] is not None), key=lambda s: s["bias_size_ms"])
-    return largest | {"n": sum(s["n"] for s in sets), "of": sum(s["of"] for s in sets)}
+    most = max(sets, key=lambda s: s["bias_size_ms"] or 0.0)
+    return most | {"n": sum(s["n"] for s in sets), "of": sum(s["of"] for s in sets)}
 
 
 QUIET = 200
@@ -150,9 +152,10 @@ def seismograms(recordings: Path) -> dict[str, NDArray[Any]]:
 
 
 def seismic(parts: dict[str, NDArray[Any]], aic: NDArray[Any] | None) -> Figures:
-    """Compare onsets with the analyst's picks, in samples; the first motion may go either way, the earlier onset counts.
+    """Compare onsets with the analyst's picks, in samples.
 
-    Where nothing is picked the distance is infinite, so that the median punishes silence.
+    The first motion may go either way: a seismogram is marked as it is and turned over, and the earlier onset counts.
+    Where nothing is picked the distance is the length of what was seen, so that silence does not flatter the median.
     """
     rate_khz = float(AS_IF) / 10.0
     picks = np.full(len(parts["pick"]), np.nan)
@@ -163,15 +166,16 @@ def seismic(parts: dict[str, NDArray[Any]], aic: NDArray[Any] | None) -> Figures
         onset = detect.mark(both, rate_khz * 1e3, stimulus_ms=QUIET / rate_khz, window_ms=window).onset_ms
         if np.isfinite(onset).any():
             picks[i] = np.nanmin(onset) * rate_khz + QUIET
-    figures = {"n": int(picks.size), **_distances("ncs", picks - parts["pick"])}
+    lengths = parts["last"] - parts["first"]
+    figures: Figures = {"n": int(picks.size), **_distances("ncs", picks - parts["pick"], lengths)}
     if aic is None:
         return figures
-    figures |= _distances("aic", aic - parts["pick"])
+    figures |= _distances("aic", aic - parts["pick"], lengths)
     return figures | {"over_aic": figures["ncs_median_samples"] / figures["aic_median_samples"]}
 
 
-def _distances(name: str, off: FloatArray) -> Figures:
-    distance = np.where(np.isfinite(off), np.abs(off), np.inf)
+def _distances(name: str, off: FloatArray, lengths: NDArray[Any]) -> Figures:
+    distance = np.where(np.isfinite(off), np.abs(off), lengths)
     return {
         f"{name}_median_samples": float(np.median(distance)),
         f"{name}_within_10_percent": _scores.percent(distance <= 10.0),

@@ -46,7 +46,7 @@ def error_range(onset_ms: FloatArray, truth_ms: FloatArray) -> list[float | None
 
 
 def coverage(error: FloatArray, sd: FloatArray, level: float = 95) -> float | None:
-    """Return the percentage of errors inside the central interval of ``level`` percent that a normal law of ``sd`` states.
+    """Return the percentage of errors inside the central interval of ``level`` percent of a normal law with ``sd``.
 
     A mark without a standard deviation states no interval, hence does not contain the truth; no mark is left out.
     """
@@ -56,6 +56,14 @@ def coverage(error: FloatArray, sd: FloatArray, level: float = 95) -> float | No
     half = NormalDist().inv_cdf(0.5 + level / 200.0)
     inside = np.abs(error[marked]) <= half * np.where(np.isfinite(sd[marked]), sd[marked], 0.0)
     return 100.0 * float(np.mean(inside))
+
+
+def sides(error: FloatArray, sd: FloatArray) -> dict[str, float]:
+    """Return the percentages of marks whose 95 % interval lies wholly before and wholly after the truth."""
+    marked = np.isfinite(error)
+    half = NormalDist().inv_cdf(0.975) * np.where(np.isfinite(sd[marked]), sd[marked], 0.0)
+    e = error[marked]
+    return {"before_percent": percent(e < -half), "after_percent": percent(e > half)} if e.size else {}
 
 
 def median(values: FloatArray) -> float | None:
@@ -87,7 +95,7 @@ class Target:
         judged: Figures = {"name": self.name, "wanted": self.wanted, "unit": self.unit, "found": found}
         if found is None:
             return judged | {"reached": None, "missed_by": None}
-        missed = max(found - self.most, self.least - found, 0.0)
+        missed = float(max(found - self.most, self.least - found, 0.0))
         return judged | {"reached": missed == 0.0, "missed_by": missed}
 
     @property

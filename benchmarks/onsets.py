@@ -50,9 +50,12 @@ def measure() -> Figures:
 
 
 def _condition(name: str, sweeps: Any, peers: Peers) -> Figures:
-    onsets = {peer: peers.found[f"{name}/{peer}/onset_ms"] for peer in peers.names(name)}
+    picked = {
+        peer: (peers.found[f"{name}/{peer}/onset_ms"], float(peers.found[f"{name}/{peer}/seconds"]))
+        for peer in peers.names(name)
+    }
     return {
-        "methods": _simulated.methods(sweeps, onsets),
+        "methods": _simulated.methods(sweeps, picked),
         "ncs": _simulated.ncs_alone(sweeps, float(CONDITIONS[name].contamination.noise_uv)),
     }
 

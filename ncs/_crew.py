@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from ncs.errors import NcsError, NcsWarning, Problem
 from ncs.results import VisitResult
+from ncs.store._rows import Prepared, prepare
 from ncs.store.failure import Failure
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _TICK_SECONDS = 1.0
 _WORKERS_ELSEWHERE = 24
 """How many workers an executor is taken to have; it does not say."""
 
-Outcome = VisitResult | Failure
+Outcome = VisitResult | Prepared | Failure
 Work = Callable[[str, "How"], Outcome]
 Key = tuple[str, str]
 
@@ -49,6 +50,7 @@ class How:
     protocol: Any = None
     subject: str | None = None
     keep_identifiers: bool = False
+    for_store: bool = False
 
 
 def key_of(path: str, how: How) -> Key | None:
@@ -95,7 +97,8 @@ def _work_through(work: Work, how: How, paths: Sequence[str]) -> list[Outcome]:
 
 def _attempt(work: Work, how: How, path: str) -> Outcome:
     try:
-        return work(path, how)
+        outcome = work(path, how)
+        return prepare(outcome) if how.for_store and isinstance(outcome, VisitResult) else outcome
     except Exception as error:  # noqa: BLE001 - a bug that one file brings out must not stop the others
         return failure_from(path, error)
 

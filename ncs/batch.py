@@ -16,6 +16,7 @@ from ncs._crew import Crew, How, Key, Outcome, Work, analyze_file, failure_from,
 from ncs._finding import Item, Tally, find
 from ncs.errors import InvalidInputError, Problem, StoreAccessError, StoreError
 from ncs.results import VisitResult
+from ncs.store._rows import Prepared, identity_problems
 from ncs.store.failure import Failure
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Executor
 
-    from ncs.store import Store
+    from ncs.store import SaveOutcome, Store
 
 __all__ = ["BatchProgress", "BatchSummary", "Failure", "analyze_files"]
 
@@ -137,7 +138,7 @@ def analyze_files(
     StoreAccessError
         When the store cannot be written; what was committed before is kept.
     """
-    how = _how(onset_method, protocol, subject, keep_identifiers)
+    how = replace(_how(onset_method, protocol, subject, keep_identifiers), for_store=store is not None)
     if jobs is not None and jobs < 1:
         raise InvalidInputError(f"jobs: expected 1 or more, found {jobs}")
     named = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
@@ -198,7 +199,7 @@ class _Run:
     started: float = field(default_factory=time.monotonic)
     committed: float = field(default_factory=time.monotonic)
     recorded: int = 0
-    waiting: list[tuple[str, VisitResult]] = field(default_factory=list)
+    waiting: list[tuple[str, Prepared]] = field(default_factory=list)
     succeeded: list[str] = field(default_factory=list)
     heals: bool = False
 
@@ -228,6 +229,10 @@ class _Run:
         if isinstance(outcome, Failure) and item is not None:
             self._fail(item, outcome)
         elif isinstance(outcome, VisitResult) and item is not None:
+            self.results.append(outcome)
+            self._count(item.path, (outcome.subject.id, outcome.date), outcome.visit.problems)
+            self._tell()
+        elif isinstance(outcome, Prepared) and item is not None:
             self._keep(item, outcome)
         if len(self.waiting) >= _GROUP or time.monotonic() - self.committed > _GROUP_SECONDS:
             self.commit()
@@ -246,33 +251,28 @@ class _Run:
 
         return find_sidecar(Path(path)) is not None
 
-    def _keep(self, item: Item, result: VisitResult) -> None:
-        if self.store is None:
-            self.results.append(result)
-            self._count(item.path, result)
+    def _keep(self, item: Item, result: Prepared) -> None:
+        problems = tuple(replace(problem, file=item.path) for problem in identity_problems(result.head))
+        if problems:
+            sha256 = result.head.sources[0].sha256 if result.head.sources else ""
+            self._fail(item, failure_of(item.path, "StoreError", problems, sha256))
         else:
-            problems = self._unfit(item.path, result)
-            if problems:
-                sha256 = result.sources[0].sha256 if result.sources else ""
-                self._fail(item, failure_of(item.path, "StoreError", problems, sha256))
-                return
             self.waiting.append((item.path, result))
-        self._tell()
+            self._tell()
 
-    @staticmethod
-    def _unfit(path: str, result: VisitResult) -> tuple[Problem, ...]:
-        from ncs.store._rows import identity_problems
+    def _count(self, path: str, visit: tuple[str | None, dt.date | None], problems: Iterable[Problem]) -> None:
+        self.done += 1
+        self._succeed(path)
+        self.visits.add(visit)
+        self.warnings.extend(replace(problem, file=path) for problem in problems)
 
-        return tuple(replace(problem, file=path) for problem in identity_problems(result.visit))
-
-    def _count(self, path: str, result: VisitResult, *, saved: bool = True) -> None:
-        if saved:
-            self.done += 1
+    def _count_saved(self, path: str, result: Prepared, outcome: SaveOutcome) -> None:
+        if outcome.saved:
+            self._count(path, (result.head.subject, result.head.date), result.problems)
+            self.warnings.extend(_same_name(path, run) for run in outcome.same_name)
         else:
             self.skipped += 1
-        self._succeed(path)
-        self.visits.add((result.subject.id, result.date))
-        self.warnings.extend(replace(problem, file=path) for problem in result.visit.problems)
+            self._succeed(path)
 
     def _succeed(self, path: str) -> None:
         if self.heals:  # an earlier batch has left failures
@@ -300,26 +300,22 @@ class _Run:
         self.recorded += len(failures)
         waiting, self.waiting = self.waiting, []
         for (path, result), outcome in zip(waiting, outcomes, strict=True):
-            self._count(path, result, saved=outcome.saved)
-            self.warnings.extend(_same_name(path, run) for run in outcome.same_name)
+            self._count_saved(path, result, outcome)
         self.succeeded.clear()
 
     def _save_one_by_one(self) -> None:
         """One result does not fit the tables; find it, and keep the others."""
         assert self.store is not None
         waiting, self.waiting = self.waiting, []
-        fit = []
         for path, result in waiting:
             try:
-                self.store.save(result)
+                outcome = self.store.save(result)
             except StoreAccessError:
                 raise
             except StoreError as error:
                 self.tally.failures.append(failure_from(path, error))
             else:
-                fit.append((path, result))
-        for path, result in fit:
-            self._count(path, result)
+                self._count_saved(path, result, outcome)
         self.commit()
 
     def _tell(self) -> None:

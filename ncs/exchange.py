@@ -130,7 +130,7 @@ def from_mne(
     if len(epochs) == 0:
         raise InvalidInputError("epochs: expected one sweep or more, found none (all were dropped)")
     samples = epochs.get_data(picks=[index], verbose="WARNING")[:, 0, :] * _UV_PER_V
-    stated = _Stated(epochs.metadata)
+    stated = _Stated(epochs.metadata, len(epochs))
     site = stated.one("stimulation_site", stimulation_site)
     distance = stated.one("distance_mm", distance_mm)
     current = stated.per_sweep("intensity_ma", intensity_ma)
@@ -196,7 +196,8 @@ def _metadata(trace: Trace, zero: int) -> pd.DataFrame:
 class _Stated:
     """What the metadata of epochs state in the columns of ``to_mne``; arguments fill the gaps."""
 
-    def __init__(self, metadata: pd.DataFrame | None) -> None:
+    def __init__(self, metadata: pd.DataFrame | None, n_sweeps: int) -> None:
+        self._n_sweeps = n_sweeps
         self._columns: dict[str, list[Any]] = {}
         self.origins: dict[str, Origin] = {}
         if metadata is not None:
@@ -222,16 +223,26 @@ class _Stated:
 
     def per_sweep(self, name: str, given: Any) -> NDArray[np.float64] | None:
         """Return one number per sweep, or ``None``."""
+        spread = None if given is None else self._spread(name, given)
         stated = self._columns.get(name)
         if stated is None:
-            if given is not None:
+            if spread is not None:
                 self.origins["stimulus"] = Origin.SIDECAR
-            return None if given is None else np.atleast_1d(np.asarray(given, np.float64))
+            return spread
         values = np.asarray(stated, np.float64)
-        if given is not None and not np.array_equal(np.broadcast_to(given, values.shape), values):
+        if spread is not None and not np.array_equal(spread, values):
             raise InvalidInputError(f"{name}: expected what the epochs' metadata state, found {given!r}")
-        self.origins["stimulus"] = Origin.FILE
+        if name.startswith("intensity"):
+            self.origins["stimulus"] = Origin.FILE
         return values
+
+    def _spread(self, name: str, given: Any) -> NDArray[np.float64]:
+        values = np.asarray(given, np.float64)
+        if values.shape not in {(), (self._n_sweeps,)}:
+            raise InvalidInputError(
+                f"{name}: expected one number, or one for each of {self._n_sweeps} sweeps, found shape {values.shape}"
+            )
+        return np.broadcast_to(values, (self._n_sweeps,)).copy()
 
 
 def _none_for_nan(value: Any) -> Any:

@@ -93,6 +93,7 @@ def test_absent_facts_stay_absent():
     assert back.stimulus.intensity_ma is None
     assert back.filters == Filters()
     assert back.provenance["distance_mm"] is Origin.UNSET
+    assert back.provenance["stimulus"] is Origin.UNSET
 
 
 def test_sweeps_within_half_a_sample_share_a_time_axis_others_do_not():
@@ -121,6 +122,9 @@ def test_foreign_epochs_take_what_is_given():
     assert found.provenance["distance_mm"] is Origin.SIDECAR
     assert found.provenance["stimulus_ms"] is Origin.FILE
     assert ncs.from_mne(foreign_epochs(), pick="c1").channel == "c1"
+    assert found.stimulus.intensity_ma.tolist() == [20.0, 20.0]
+    with pytest.raises(InvalidInputError, match=r"each of 2 sweeps, found shape \(3,\)"):
+        ncs.from_mne(foreign_epochs(), intensity_ma=np.ones(3))
 
 
 def test_filtering_in_mne_is_noticed():

@@ -137,7 +137,7 @@ def _print_remarks(summary: BatchSummary, store: str) -> None:
     if summary.interrupted:
         print_error("Stopped. What was analysed until then is stored; type the same command again to go on.")
     elif _found_nothing(summary):
-        ignored = f" ({summary.n_ignored} files of other kinds were left alone)" if summary.n_ignored else ""
+        ignored = f" (other files, left alone: {summary.n_ignored})" if summary.n_ignored else ""
         print_error(f"No recordings were found{ignored}. To hear why a file is none, name it: ncs analyze FILE")
     elif summary.n_skipped and not summary.n_done and not summary.failures:
         print_error(f"Nothing new. See what is stored: {command('show', store=store)}")

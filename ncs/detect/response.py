@@ -141,6 +141,11 @@ DETECTOR_PARAMETERS: Final[dict[str, Any]] = {
 }
 
 
+_MOST_RATE_HZ: Final = 1e9
+_MOST_MS: Final = 1e6
+"""Beyond these, a position in samples would not fit into the integers of the kernels."""
+
+
 def check_method(onset_method: str) -> OnsetMethod:
     """Return the named onset method.
 
@@ -242,8 +247,10 @@ def _samples(samples_uv: ArrayLike) -> NDArray[Any]:
 
 def _rate(sampling_rate_hz: float) -> float:
     rate = float(sampling_rate_hz)
-    if not (math.isfinite(rate) and rate > 0):
-        raise InvalidInputError(f"sampling_rate_hz: expected a finite number above 0, found {sampling_rate_hz!r}")
+    if not 0 < rate <= _MOST_RATE_HZ:
+        raise InvalidInputError(
+            f"sampling_rate_hz: expected a number above 0 and at the most {_MOST_RATE_HZ:g}, found {sampling_rate_hz!r}"
+        )
     return rate / 1000.0
 
 
@@ -251,7 +258,8 @@ def _stimulus(stimulus_ms: ArrayLike, n_sweeps: int) -> NDArray[np.float64]:
     times = np.asarray(stimulus_ms, np.float64)
     if times.ndim > 1 or (times.ndim == 1 and times.shape[0] not in (1, n_sweeps)):
         raise InvalidInputError(f"stimulus_ms: expected a number or {n_sweeps} numbers, found shape {times.shape}")
-    return np.ascontiguousarray(np.broadcast_to(times, (n_sweeps,)))
+    reachable = np.where(np.abs(times) < _MOST_MS, times, np.nan)
+    return np.ascontiguousarray(np.broadcast_to(reachable, (n_sweeps,)))
 
 
 def _window(window_ms: tuple[float, float] | None, kind: _Response) -> tuple[float, float]:
@@ -260,7 +268,7 @@ def _window(window_ms: tuple[float, float] | None, kind: _Response) -> tuple[flo
     first, last = (float(edge) for edge in window_ms)
     if not (math.isfinite(first) and math.isfinite(last) and first < last):
         raise InvalidInputError(f"window_ms: expected (earliest, latest) with earliest < latest, found {window_ms!r}")
-    return first, last
+    return max(first, -_MOST_MS), min(last, _MOST_MS)
 
 
 def warm_up() -> None:

@@ -13,7 +13,7 @@ from ncs.errors import InvalidInputError, Problem
 from ncs.quantities import QUANTITIES
 from ncs.results import COLUMNS
 from ncs.store import _schema as s
-from ncs.store._rows import MEASURED
+from ncs.store._rows import MARK_COLUMNS, MEASURED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["as_date", "covariates", "failures", "marks", "measurements", "visits"]
 
-_FLOATS = {"value", "sd", "distance_mm", "skin_temperature_c", "number", *s.MARK_COLUMNS}
+_FLOATS = {"value", "sd", "distance_mm", "skin_temperature_c", "number", *MARK_COLUMNS}
 _MOMENTS = {"analysed_utc", "failed_utc", "resolved_utc", "created_utc"}
 _COUNTS = {"files", "measurements", "run", "study_index", "trace_index", "outcome_code"}
 
@@ -78,7 +78,7 @@ def marks(connection: sa.Connection, **where: Any) -> pd.DataFrame:
             *_origin_columns(),
             *(study[name] for name in names),
             trace.stimulation_site.label("site"),
-            *(k[name] for name in ("study_index", "trace_index", "sweep", *s.MARK_COLUMNS)),
+            *(k[name] for name in ("study_index", "trace_index", "sweep", *MARK_COLUMNS)),
             k.outcome.label("outcome_code"),
             k.flags.label("flag_bits"),
             k.run_id.label("run"),
@@ -89,7 +89,7 @@ def marks(connection: sa.Connection, **where: Any) -> pd.DataFrame:
         .where(*_equal(trace.stimulation_site, where.get("site")))
         .order_by(s.subjects.c.code, s.visits.c.date, *s.marks.primary_key.columns)
     )
-    columns = ("subject", "date", *names, "site", "kind", "sweep", *s.MARK_COLUMNS, *_MARKS_END)
+    columns = ("subject", "date", *names, "site", "kind", "sweep", *MARK_COLUMNS, *_MARKS_END)
     frame = _frame(connection, query, ("outcome_code", "flag_bits", *columns))
     frame["kind"] = ["measured" if sweep == MEASURED else "sweep" for sweep in frame["sweep"]]
     frame["sweep"] = frame["sweep"].where(frame["sweep"] != MEASURED).astype("Int64")

@@ -30,7 +30,7 @@ from ncs.model import (
 from ncs.results import Measurement, Reason, TraceMarks, VisitResult
 from ncs.store import _schema as s
 from ncs.store._codec import decode_samples, floats_from_json, sample_digest
-from ncs.store._rows import MEASURED
+from ncs.store._rows import MARK_COLUMNS, MEASURED
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -309,7 +309,7 @@ def _mark_arrays(rows: Sequence[Any]) -> Marks:
     from ncs.detect.marks import Marks
 
     return Marks(
-        **{name: np.array([_or_nan(getattr(row, name)) for row in rows]) for name in s.MARK_COLUMNS},
+        **{name: np.array([_or_nan(getattr(row, name)) for row in rows]) for name in MARK_COLUMNS},
         outcome=np.array([row.outcome for row in rows], np.int8),
         flags=np.array([row.flags for row in rows], np.int8),
     )

@@ -1,14 +1,17 @@
-"""A result as rows: one tuple per row, its values in the order of the table's columns (without a generated ``id``)."""
+"""A result as rows: one tuple per row, its values in the order of the table's columns, without what the store numbers.
+
+No database here: workers do this part, so that the one writer has little left to do.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ncs.errors import Problem
 from ncs.store._codec import dumps, encode_samples, floats_to_json, sample_digest
-from ncs.store._schema import MARK_COLUMNS
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -18,19 +21,17 @@ if TYPE_CHECKING:
     from ncs.results import VisitResult
 
 __all__ = [
+    "MARK_COLUMNS",
     "MEASURED",
+    "Head",
+    "Prepared",
     "Row",
-    "content_key_of",
     "covariate_value",
+    "head_of",
     "identity_problems",
-    "mark_rows",
-    "measurement_rows",
+    "prepare",
     "problems_json",
-    "run_row",
     "source_row",
-    "study_rows",
-    "trace_rows",
-    "waveform_row",
 ]
 
 Row = tuple[Any, ...]
@@ -39,7 +40,76 @@ MEASURED = -1
 """Sweep number of the marks that the measurements rest on."""
 
 
-def content_key_of(visit: Visit) -> str:
+MARK_COLUMNS = (
+    "onset_ms", "onset_sd_ms", "peak_ms", "peak_sd_ms", "peak_uv", "peak_sd_uv", "end_ms", "last_end_ms", "trough_ms",
+    "trough_uv", "area_uv_ms", "area_sd_uv_ms", "peak_to_peak_uv", "peak_to_peak_sd_uv", "duration_ms",
+    "duration_sd_ms", "total_duration_ms", "peak_threshold_uv", "baseline_uv", "noise_uv",
+)  # fmt: skip
+"""The floating-point fields of ``ncs.detect.marks.Marks``; listed, because importing them would load the detectors."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What a result is filed under."""
+
+    subject: str | None
+    date: dt.date | None
+    key: str
+    fingerprint: str
+    sources: tuple[SourceFile, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A result ready to be written, quick to send between processes; ``run`` and the lists hold rows.
+
+    The rows lack what only the store knows: the visit, the run, the moment.
+    """
+
+    head: Head
+    problems: tuple[Problem, ...]
+    covariates: dict[str, float | str]
+    version: str
+    run: Row
+    studies: list[Row]
+    waveforms: list[Row]
+    traces: list[Row]
+    marks: list[Row]
+    measurements: list[Row]
+
+
+def head_of(result: VisitResult) -> Head:
+    """Return what a result is filed under."""
+    visit = result.visit
+    return Head(
+        subject=visit.subject.id,
+        date=visit.date,
+        key=_content_key(visit),
+        fingerprint=result.fingerprint,
+        sources=visit.sources,
+    )
+
+
+def prepare(result: VisitResult) -> Prepared:
+    """Return a result ready to be written."""
+    visit = result.visit
+    traces = [trace for study in visit.studies for trace in study.traces]
+    digests = [sample_digest(trace.samples_uv) for trace in traces]
+    return Prepared(
+        head=head_of(result),
+        problems=visit.problems,
+        covariates=dict(visit.covariates),
+        version=result.version,
+        run=_run_row(result),
+        studies=_study_rows(visit),
+        waveforms=[_waveform_row(trace, digest) for trace, digest in zip(traces, digests, strict=True)],
+        traces=_trace_rows(visit, digests),
+        marks=_mark_rows(result),
+        measurements=_measurement_rows(result),
+    )
+
+
+def _content_key(visit: Visit) -> str:
     """Return what identifies the content: a file's SHA-256, one over several of them, or one over samples."""
     hashes = sorted(source.sha256 for source in visit.sources)
     if len(hashes) == 1:
@@ -54,14 +124,14 @@ def content_key_of(visit: Visit) -> str:
     return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
 
-def identity_problems(visit: Visit) -> tuple[Problem, ...]:
-    """Return what keeps a visit from being filed: no subject, no date."""
-    name = ", ".join(source.name for source in visit.sources) or "(no file)"
+def identity_problems(head: Head) -> tuple[Problem, ...]:
+    """Return what keeps a result from being filed: no subject, no date."""
+    name = ", ".join(source.name for source in head.sources) or "(no file)"
     problems = []
-    if not visit.subject.id:
+    if not head.subject:
         hint = "Give the subject with --subject, or as subject in the sidecar."
         problems.append(Problem(file=name, place="", field="subject", expected="a code", found="none", hint=hint))
-    if visit.date is None:
+    if head.date is None:
         hint = "Give the date in the sidecar."
         problems.append(Problem(file=name, place="", field="date", expected="a date", found="none", hint=hint))
     return tuple(problems)
@@ -112,12 +182,11 @@ def source_row(source: SourceFile) -> Row:
     return source.sha256, source.name, source.size_bytes, source.format
 
 
-def run_row(result: VisitResult, visit_id: int, key: str, now: dt.datetime) -> Row:
-    """Return a row of ``runs``."""
+def _run_row(result: VisitResult) -> Row:
     visit, subject = result.visit, result.visit.subject
     return (
-        visit_id, key, result.fingerprint, result.version, dumps(result.parameters), now, True, subject.sex,
-        subject.name, subject.birth_date, problems_json(visit.problems), _origins(visit.provenance),
+        dumps(result.parameters), subject.sex, subject.name, subject.birth_date, problems_json(visit.problems),
+        _origins(visit.provenance),
     )  # fmt: skip
 
 
@@ -126,11 +195,11 @@ def covariate_value(value: float | str) -> tuple[float | None, str | None]:
     return (None, value) if isinstance(value, str) else (_number(value), None)
 
 
-def study_rows(visit: Visit, run_id: int) -> list[Row]:
+def _study_rows(visit: Visit) -> list[Row]:
     """Return the rows of ``studies``."""
     return [
         (
-            run_id, index, study.nerve, _text(study.side), _text(study.technique),
+            index, study.nerve, _text(study.side), _text(study.technique),
             study.recording_site, study.temperature_site, _number(study.skin_temperature_c),
             _number(study.distance_sd_mm), _records(study.segments, _SEGMENT),
             _origins(study.provenance),
@@ -143,17 +212,17 @@ _SEGMENT = ("distal_site", "proximal_site", "distance_mm", "origin")
 _REPORTED = ("kind", "value", "mode")
 
 
-def trace_rows(visit: Visit, run_id: int, digests: list[str]) -> list[Row]:
+def _trace_rows(visit: Visit, digests: list[str]) -> list[Row]:
     """Return the rows of ``traces``; ``digests`` has one waveform key per trace, in order."""
     remaining = iter(digests)
     return [
-        _trace_row(trace, (run_id, index, position), next(remaining))
+        _trace_row(trace, (index, position), next(remaining))
         for index, study in enumerate(visit.studies)
         for position, trace in enumerate(study.traces)
     ]
 
 
-def _trace_row(trace: Trace, place: tuple[int, int, int], digest: str) -> Row:
+def _trace_row(trace: Trace, place: tuple[int, int], digest: str) -> Row:
     stimulus, filters, calibration = trace.stimulus, trace.filters, trace.calibration
     return (
         *place, trace.stimulation_site, float(trace.sampling_rate_hz), trace.n_sweeps, trace.n_samples,
@@ -171,16 +240,16 @@ def _trace_row(trace: Trace, place: tuple[int, int, int], digest: str) -> Row:
     )  # fmt: skip
 
 
-def waveform_row(trace: Trace, digest: str) -> Row:
+def _waveform_row(trace: Trace, digest: str) -> Row:
     """Return a row of ``waveforms``."""
     return digest, *encode_samples(trace.samples_uv, trace.calibration)
 
 
-def mark_rows(result: VisitResult, run_id: int) -> list[Row]:
+def _mark_rows(result: VisitResult) -> list[Row]:
     """Return the rows of ``marks``: every sweep, and the measured one."""
     rows: list[Row] = []
     for entry in result.marks:
-        place = (run_id, entry.study_index, entry.trace_index)
+        place = (entry.study_index, entry.trace_index)
         rows.append((*place, MEASURED, _list(entry.measured_sweeps), *_mark_columns(entry.measured)[0]))
         rows.extend((*place, index, None, *values) for index, values in enumerate(_mark_columns(entry.sweeps)))
     return rows
@@ -191,11 +260,11 @@ def _mark_columns(marks: Marks) -> list[Row]:
     return [tuple([x if x == x else None for x in row]) for row in zip(*columns, strict=True)]  # noqa: PLR0124
 
 
-def measurement_rows(result: VisitResult, run_id: int) -> list[Row]:
+def _measurement_rows(result: VisitResult) -> list[Row]:
     """Return the rows of ``measurements``."""
     return [
         (
-            run_id, position, m.study_index, m.quantity, _number(m.value), _number(m.sd), m.unit,
+            position, m.study_index, m.quantity, _number(m.value), _number(m.sd), m.unit,
             _text(m.reason), m.method, m.nerve, _text(m.side),
             _text(m.technique), m.recording_site, m.site, m.segment, _number(m.distance_mm),
             _number(m.skin_temperature_c), ";".join(m.flags),

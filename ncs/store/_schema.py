@@ -11,8 +11,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ncs.store._rows import MARK_COLUMNS
+
 __all__ = [
-    "MARK_COLUMNS",
     "REVISIONS",
     "alembic_version",
     "covariates",
@@ -32,13 +33,6 @@ __all__ = [
 
 REVISIONS = ("0001",)
 """Every revision that this ncs knows, oldest first; the last one is what it writes."""
-
-MARK_COLUMNS = (
-    "onset_ms", "onset_sd_ms", "peak_ms", "peak_sd_ms", "peak_uv", "peak_sd_uv", "end_ms", "last_end_ms", "trough_ms",
-    "trough_uv", "area_uv_ms", "area_sd_uv_ms", "peak_to_peak_uv", "peak_to_peak_sd_uv", "duration_ms",
-    "duration_sd_ms", "total_duration_ms", "peak_threshold_uv", "baseline_uv", "noise_uv",
-)  # fmt: skip
-"""The floating-point fields of ``ncs.detect.marks.Marks``; listed, because importing them would load the detectors."""
 
 
 class UtcDateTime(sa.types.TypeDecorator[dt.datetime]):

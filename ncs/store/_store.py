@@ -17,7 +17,7 @@ from ncs.errors import InvalidInputError, StoreError
 from ncs.store import _frames, _load
 from ncs.store import _schema as s
 from ncs.store._engine import begin_writing, open_engine, translated
-from ncs.store._rows import identity_problems
+from ncs.store._rows import Prepared, head_of, identity_problems, prepare
 from ncs.store._write import Writer
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class Store:
                     connection.exec_driver_sql("BEGIN")  # one picture for all statements
                 yield connection
 
-    def save(self, result: VisitResult) -> SaveOutcome:
+    def save(self, result: VisitResult | Prepared) -> SaveOutcome:
         """Save a result; saving the same again changes nothing.
 
         Raises
@@ -164,8 +164,13 @@ class Store:
         """
         return self.save_many([result])[0]
 
-    def save_many(self, results: Iterable[VisitResult]) -> tuple[SaveOutcome, ...]:
+    def save_many(self, results: Iterable[VisitResult | Prepared]) -> tuple[SaveOutcome, ...]:
         """Save several results in one transaction: all of them or, on an error, none.
+
+        Parameters
+        ----------
+        results
+            As returned by ``ncs.analyze``, or as workers have prepared them.
 
         Returns
         -------
@@ -179,16 +184,21 @@ class Store:
         StoreAccessError
             When the database cannot be written.
         """
-        outcomes = []
         now = _now()
         with self.transaction():
-            for result in results:
-                problems = identity_problems(result.visit)
-                if problems:
-                    raise StoreError("\n".join(map(str, problems)))
-                run, saved, superseded, namesakes = self._writer.save(self._cursor, result, now)
-                outcomes.append(SaveOutcome(run=run, saved=saved, superseded=superseded, same_name=namesakes))
-        return tuple(outcomes)
+            return tuple([self._save(result, now) for result in results])
+
+    def _save(self, result: VisitResult | Prepared, now: dt.datetime) -> SaveOutcome:
+        head = result.head if isinstance(result, Prepared) else head_of(result)
+        problems = identity_problems(head)
+        if problems:
+            raise StoreError("\n".join(map(str, problems)))
+        found = self._writer.find(self._cursor, head, now)
+        if found is not None:
+            return SaveOutcome(run=found, saved=False)
+        ready = result if isinstance(result, Prepared) else prepare(result)
+        run, superseded, namesakes = self._writer.add(self._cursor, ready, now)
+        return SaveOutcome(run=run, saved=True, superseded=superseded, same_name=namesakes)
 
     def has(self, content_key: str, fingerprint: str) -> bool:
         """Return whether this content, analysed this way, is stored."""

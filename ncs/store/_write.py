@@ -12,14 +12,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ncs.store import _rows
 from ncs.store import _schema as s
-from ncs.store._codec import sample_digest
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from ncs.model import SourceFile
-    from ncs.results import VisitResult
     from ncs.store.failure import Failure
 
 __all__ = ["Statement", "Writer"]
@@ -162,42 +160,43 @@ class Writer:
             resolved.where(f.path == one("file"), f.resolved_utc.is_(None)), "now", "file"
         )
 
-    def save(self, cursor: Any, result: VisitResult, now: dt.datetime) -> tuple[int, bool, Runs, Runs]:
-        """Write a result; return its run, whether it is new, the runs it takes the place of, and its namesakes."""
-        visit = result.visit
-        key = _rows.content_key_of(visit)
-        visit_id = self.visit_id(cursor, visit.subject.id, visit.date)
-        found = self._find_run.run(cursor, key, result.fingerprint, visit_id).fetchone()
-        for source in visit.sources:
+    def find(self, cursor: Any, head: _rows.Head, now: dt.datetime) -> int | None:
+        """Return the run of a result that is stored already; its content no longer fails, in either case."""
+        for source in head.sources:
             self._resolve_sha.run(cursor, now, source.sha256)
-        if found is not None:
-            return found[0], False, (), ()
-        sources = [self._source_id(cursor, source) for source in visit.sources]
-        superseded = self._make_room(cursor, key, sources)
+        visit_id = self.visit_id(cursor, head.subject, head.date)
+        found = self._find_run.run(cursor, head.key, head.fingerprint, visit_id).fetchone()
+        return None if found is None else int(found[0])
+
+    def add(self, cursor: Any, result: _rows.Prepared, now: dt.datetime) -> tuple[int, Runs, Runs]:
+        """Write a result that is not stored; return its run, the runs it takes the place of, and its namesakes."""
+        head = result.head
+        visit_id = self.visit_id(cursor, head.subject, head.date)
+        sources = [self._source_id(cursor, source) for source in head.sources]
+        superseded = self._make_room(cursor, head.key, sources)
         namesakes = [
-            row[0] for source in visit.sources for row in self._find_name.run(cursor, visit_id, source.name).fetchall()
+            row[0] for source in head.sources for row in self._find_name.run(cursor, visit_id, source.name).fetchall()
         ]
-        run_id = self._new_run.run(cursor, *_rows.run_row(result, visit_id, key, now)).fetchone()[0]
+        parameters, *subject = result.run
+        values = (visit_id, head.key, head.fingerprint, result.version, parameters, now, True, *subject)
+        run_id = int(self._new_run.run(cursor, *values).fetchone()[0])
         names = [
             (run_id, position, source_id, source.name, source.sidecar_sha256 or None, source.protocol_sha256 or None)
-            for position, (source_id, source) in enumerate(zip(sources, visit.sources, strict=True))
+            for position, (source_id, source) in enumerate(zip(sources, head.sources, strict=True))
         ]
         self._new_run_source.run_many(cursor, names)
-        if visit.covariates:
-            where = ", ".join(source.name for source in visit.sources)
-            self.add_covariates(cursor, visit_id, visit.covariates, (where, now), run_id)
-        self._write_parts(cursor, result, run_id)
-        return run_id, True, superseded, tuple(namesakes)
-
-    def _write_parts(self, cursor: Any, result: VisitResult, run_id: int) -> None:
-        visit = result.visit
-        self._new_study.run_many(cursor, _rows.study_rows(visit, run_id))
-        traces = [trace for study in visit.studies for trace in study.traces]
-        digests = [sample_digest(trace.samples_uv) for trace in traces]
-        self._new_waveform.run_many(cursor, map(_rows.waveform_row, traces, digests))
-        self._new_trace.run_many(cursor, _rows.trace_rows(visit, run_id, digests))
-        self._new_marks.run_many(cursor, _rows.mark_rows(result, run_id))
-        self._new_measurement.run_many(cursor, _rows.measurement_rows(result, run_id))
+        if result.covariates:
+            where = ", ".join(source.name for source in head.sources)
+            self.add_covariates(cursor, visit_id, result.covariates, (where, now), run_id)
+        self._new_waveform.run_many(cursor, result.waveforms)
+        for statement, rows in (
+            (self._new_study, result.studies),
+            (self._new_trace, result.traces),
+            (self._new_marks, result.marks),
+            (self._new_measurement, result.measurements),
+        ):
+            statement.run_many(cursor, [(run_id, *row) for row in rows])
+        return run_id, superseded, tuple(namesakes)
 
     def visit_id(self, cursor: Any, code: str | None, date: dt.date | None) -> int:
         """Return the visit of a subject on a date, made if there is none."""

@@ -75,7 +75,7 @@ def test_a_folder_without_recordings_is_no_success(ncs, tmp_path):
     (tmp_path / "letters" / "a.doc").write_text("Dear colleague, thank you for the referral.")
     done = ncs("analyze", "letters")
     assert done.status == 1
-    assert "No recordings were found (1 files of other kinds were left alone)" in done.err
+    assert "No recordings were found (other files, left alone: 1)" in done.err
 
 
 def test_json_is_one_document(ncs, exports, tmp_path):
@@ -145,6 +145,23 @@ def test_names_of_files_cannot_command_the_terminal(ncs, tmp_path):
     assert done.status == 1
     assert "\x1b" not in done.err
     assert "evil [2J.edf" in done.err
+
+
+def test_a_stopped_batch_says_how_to_go_on(ncs, exports, monkeypatch):
+    from dataclasses import replace
+
+    from ncs import batch
+
+    whole = batch.analyze_files
+
+    def stopped(paths, **options):
+        return replace(whole(paths, **options), interrupted=True)
+
+    monkeypatch.setattr(batch, "analyze_files", stopped)
+    done = ncs("analyze", exports / "P2_2021-05-03_motor.edf")
+    assert done.status == 130
+    assert "P2, 2021-05-03" in done.out
+    assert "type the same command again to go on" in done.err
 
 
 def test_bad_usage_is_told_before_anything_happens(ncs, exports, tmp_path):

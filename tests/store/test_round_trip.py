@@ -18,7 +18,7 @@ from ncs.model import Calibration, Subject
 from ncs.results import COLUMNS
 from ncs.store import Failure
 from ncs.store._codec import decode_samples, encode_samples
-from ncs.store._schema import MARK_COLUMNS
+from ncs.store._rows import MARK_COLUMNS
 from tests.store.build import CALIBRATION, DATE, build_result, build_visit, differences, digital_samples, sha
 
 
@@ -207,7 +207,7 @@ def test_what_is_saved_in_a_transaction_that_fails_is_undone(store):
 def test_a_measurement_of_a_study_that_is_not_there_is_refused(store):
     result = build_result(1)
     wrong = dataclasses.replace(result.measurements[0], study_index=7)
-    with pytest.raises(StoreError, match="(?i)foreign key"):
+    with pytest.raises(StoreError, match=r"(?i)foreign key"):
         store.save(dataclasses.replace(result, measurements=(wrong,)))
     assert store.is_empty
 

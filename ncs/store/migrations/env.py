@@ -4,10 +4,16 @@ from alembic import context
 
 from ncs.store._schema import metadata
 
-context.configure(
-    connection=context.config.attributes["connection"],
-    target_metadata=metadata,
-    render_as_batch=True,
-    transactional_ddl=False,  # the caller holds the transaction
-)
-context.run_migrations()
+
+def run() -> None:
+    context.configure(
+        connection=context.config.attributes["connection"],
+        target_metadata=metadata,
+        render_as_batch=True,
+        transactional_ddl=False,  # the caller holds the transaction
+    )
+    context.run_migrations()
+
+
+if hasattr(context, "config"):  # not where a tool merely imports this file
+    run()
