@@ -249,7 +249,7 @@ def cost(named: Named, peer_seconds: dict[str, float]) -> Figures:
     """Return what marking costs, beside one ``numpy.sum`` over the same array in the same process, and the peers."""
     samples = np.ascontiguousarray(np.concatenate([s.samples_uv[: N_NCS // len(named)] for s in named.values()]))
     stimulus = np.concatenate([s.stimulus_ms[: N_NCS // len(named)] for s in named.values()])
-    marking = _fastest(lambda: detect.mark(samples, RATE_HZ, stimulus_ms=stimulus), rounds=5) / len(samples)
+    marking = _fastest(lambda: detect.mark(samples, RATE_HZ, stimulus_ms=stimulus), rounds=10) / len(samples)
     adding = _fastest(samples.sum, rounds=40) / len(samples)
     figures: Figures = {
         "samples_a_sweep": int(samples.shape[1]),

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BatchProgress", "BatchSummary", "Failure", "analyze_files"]
 
-_FEW = 32
+_FEW = 400
 """Fewer files than this are analysed here: starting processes would take longer."""
 _GROUP = 200
 _GROUP_SECONDS = 1.0

@@ -220,6 +220,8 @@ EVIDENCE = 30.0
 """Gain in twice the log likelihood that a rise must bring before it counts as a response."""
 EDGE_MS = 3.0
 """A response cut off by the window's end has done half of its rise in this time; drift and mains take longer."""
+RINGING_MS = 1.4
+"""Until this long after the stimulus the artefact may ring on."""
 EDGE_GUARD_MS = 0.1
 """An onset nearer to the start of the window than this may lie before it."""
 SLOWEST_CMAP_MS = 15.0
@@ -380,8 +382,8 @@ def largest_rise(total: Array, lo: int, hi: int, half: int, base: float) -> tupl
 def first_summit(total: Array, lo: int, top: int, half: int, base: float, least: float) -> tuple[int, int]:
     """Return foot and position of the first peak in ``[lo, top]``.
 
-    A peak rises by ``least`` from its foot, stands ``least`` above ``base``, and is followed by a fall of ``least``; where
-    none comes before, ``top`` is the peak.
+    A peak rises by ``least`` from its foot, stands ``least`` above ``base``, and is followed by a fall of ``least``;
+    where none comes before, ``top`` is the peak.
     """
     low = math.inf
     high = -math.inf
@@ -852,8 +854,8 @@ def width_above(total: Array, at: int, half: int, level: float, most: int) -> in
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def is_clipped(y: Array, low: float, high: float, around: int, amplitude: float) -> bool:
-    """Return whether the sweep stands still at its extreme around a sample, with steep flanks (saturation)."""
+def is_clipped(y: Array, low: float, high: float, around: int, amplitude: float, rate: float) -> bool:
+    """Return whether the sweep stands still at its extreme around a sample: for long, or with steep flanks."""
     n = y.shape[0]
     if y[around] != high and y[around] != low:
         return False
@@ -864,7 +866,10 @@ def is_clipped(y: Array, low: float, high: float, around: int, amplitude: float)
     last = around
     while last < n - 1 and y[last + 1] == extreme:
         last += 1
-    if last - first < 3:
+    width = last - first + 1
+    if width >= max(8, int(0.5 * rate)):
+        return True
+    if width < 4:
         return False
     flank = 0.0
     if first > 0:
@@ -1006,6 +1011,23 @@ def mark_sweeps(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def ringing_end(y: Array, lo: int, until: int, hi: int, half: int) -> int:
+    """Return where the ringing of the artefact is over: after the last change that is twice as steep as any later one.
+
+    Only changes before ``until`` are suspected; ``lo`` is returned where there are none.
+    """
+    steepest = 0.0
+    for i in range(until, hi - 1):
+        steepest = max(steepest, abs(y[i + 1] - y[i]))
+    i = until - 1
+    while i > lo - half:
+        if abs(y[i + 1] - y[i]) > 2 * steepest:
+            return min(i + 2 + half, until)
+        i -= 1
+    return lo
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def mark_one(
     y: Array,
     total: Array,
@@ -1029,6 +1051,7 @@ def mark_one(
     hi = min(n, int(math.floor(p0 + options[2] * rate)) + 1)
     if hi - lo < 4 * half + 8:
         return INVALID_INPUT
+    lo = ringing_end(y, lo, min(hi, int(p0 + RINGING_MS * rate)), hi, half)
     fine, density = noise_density(total, int(p0) - 1, lo, rate, stretches)
     if not math.isfinite(fine):
         return INVALID_INPUT
@@ -1096,8 +1119,15 @@ def measure_response(
     t_top = (top - p0) / rate
     basis = edge.row[MOST_BINS]
     floor = nuisance_value(edge, t_top, basis)
+    crest = box_mean(total, top - half, top + half + 1)
+    least = max(6 * smooth, 0.03 * (crest - base))
+    positivity = (
+        base - box_mean(total, foot - half, foot + half + 1) > least and falls_before(total, lo, foot, half) > least
+    )
+    if positivity:
+        floor = base
     sample = extreme_sample(y, top, half, 1.0)
-    level = floor + 0.9 * (box_mean(total, top - half, top + half + 1) - floor)
+    level = floor + 0.9 * (crest - floor)
     reach = width_above(total, top, half, level, 4 * half + n // 8)
     reach = max(2, min(reach, min(top, n - 1 - top)))
     at, value, bend = cubic_top(y, top, reach, 1.0)
@@ -1108,14 +1138,14 @@ def measure_response(
     for i in range(P_MODES + n_modes):
         edge.g[i] = basis[i] if i < N_NUISANCE else 0.0
     floor_sd = spread_of(edge.a, P_MODES + n_modes, edge.g)
-    if not is_present(edge, total, p0, window, half, peak, base, smooth, rate, quiet, count, misfit, n_modes):
-        return NO_RESPONSE
+    present = presence(edge, total, p0, window, half, peak, base, smooth, rate, quiet, count, misfit, n_modes)
+    if present != FOUND:
+        return present
     if onset < lo + EDGE_GUARD_MS * rate:
         return AT_WINDOW_EDGE
-    least = max(6 * smooth, 0.03 * peak)
-    dip = base - box_mean(total, foot - half, foot + half + 1)
-    if dip > least and falls_before(total, lo, foot, half) > least:
+    if positivity:
         code[1] |= INITIAL_POSITIVITY
+        floor_sd = smooth
         onset, onset_sd = crossing_with_sd(total, foot, top, max(1, half // 2), base + 0.02 * peak, density)
     if summit != top:
         code[1] |= MULTIPLE_PEAKS
@@ -1130,7 +1160,8 @@ def measure_response(
     row[18] = floor
     row[0] = (onset - p0) / rate
     row[1] = onset_sd / rate
-    if is_clipped(y, low, high, sample, peak):
+    if is_clipped(y, low, high, sample, peak, rate):
+        row[1] = math.nan
         return CLIPPED
     m = float(reach)
     row[2] = (at - p0) / rate
@@ -1142,7 +1173,7 @@ def measure_response(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def is_present(
+def presence(
     edge: Edge,
     total: Array,
     p0: float,
@@ -1156,11 +1187,11 @@ def is_present(
     count: int,
     misfit: float,
     n_modes: int,
-) -> bool:
-    """Return whether the fitted candidate is a response: it stands out, and from more than the noise of its own pace.
+) -> int:
+    """Return the outcome of the fitted candidate: it must stand out, and from more than the noise of its own pace.
 
-    It stands out if the rise explains the sweep much better than baseline, tail and mains do, or if it rises and falls by
-    many times the noise. Mains and slow noise rise and fall as well, but everywhere: the candidate must exceed what the
+    It stands out if the rise explains the sweep much better than baseline, tail and mains do, or if it rises and falls
+    by many times the noise. Mains and slow noise rise and fall as well, but everywhere: the candidate must exceed what the
     rest of the sweep does within the duration of its rise. Overwrites the normal equations.
     """
     lo, hi, foot, top, _ = window
@@ -1173,17 +1204,21 @@ def is_present(
     unrest = usual_change(total, int(p0) - 1, late, hi, half, pace, edge.spare)
     slowest = (SLOWEST_SNAP_MS if half * 2 < 0.25 * rate else SLOWEST_CMAP_MS) * rate
     if size < 4 * unrest or top - start > slowest or top < lo + 0.5 * rate:
-        return False
+        return NO_RESPONSE
     blank = int(p0) - 1
     for period in (20.0 * rate, rate / 0.06):
         if repeats(total, blank, lo, int(start), top, half, period, summit, size):
-            return False
+            return NO_RESPONSE
     lowest = summit
-    for i in range(top, min(hi, top + 3 * pace)):
+    for i in range(top, min(hi, top + 3 * pace + int(0.4 * slowest))):
         lowest = min(lowest, box_mean(total, i - half, i + half + 1))
-    if summit - lowest < 0.3 * size:
-        return False
-    return min(size, summit - lowest) > 9 * smooth or rise_gain(edge, quiet, count, misfit, n_modes) > EVIDENCE
+    fall = summit - lowest
+    stands_out = min(size, fall) > 9 * smooth or rise_gain(edge, quiet, count, misfit, n_modes) > EVIDENCE
+    if not stands_out:
+        return NO_RESPONSE
+    if fall < 0.3 * size:
+        return AT_WINDOW_EDGE if hi - top < 2 * pace else NO_RESPONSE
+    return FOUND
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -1192,8 +1227,8 @@ def repeats(
 ) -> bool:
     """Return whether about the same rise stands one period of the mains earlier or later, clear of the artefact.
 
-    The artefact lies in ``[blank, lo)``. Another rise counts if it is as steep and ends about as high: the return from the
-    positive peak of a response does not.
+    The artefact lies in ``[blank, lo)``. Another rise counts if it is as steep and ends about as high: the return from
+    the positive peak of a response does not.
     """
     for turn in (-1.0, 1.0):
         shift = int(turn * period + (0.5 if turn > 0 else -0.5))

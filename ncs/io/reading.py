@@ -115,7 +115,8 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _unreadable(path: Path, found: str) -> Problem:
-    return Problem(file=str(path), place="", field="", expected="a readable file", found=found)
+    hint = "Name a file in it, or give the folder to ncs analyze" if found == "a folder" else "Check name and folder"
+    return Problem(file=str(path), place="", field="", expected="a readable file", found=found, hint=hint)
 
 
 def _load_sidecar(path: Path, given: str | os.PathLike[str] | Mapping[str, Any] | Sidecar | None) -> Sidecar | None:

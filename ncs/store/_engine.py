@@ -135,7 +135,9 @@ def _check_path(url: sa.URL, *, create: bool) -> None:
             f"{path}: expected a database file, found a folder. Name a file in it: {path / 'ncs.db'}"
         )
     if not path.parent.is_dir():
-        raise StoreAccessError(f"{path}: expected an existing folder, found no {path.parent}. Make it first.")
+        raise StoreAccessError(
+            f"{path}: expected a file in an existing folder, found no folder {path.parent}. Make that folder first."
+        )
     if not create and not path.exists():
         raise StoreAccessError(f"{path}: expected a store, found no file. Analyse something into it first.")
 

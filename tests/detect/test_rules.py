@@ -122,7 +122,7 @@ def test_rule(name, response):
 @pytest.mark.parametrize(
     ("name", "earliest", "latest"),
     [
-        ("threshold", -0.02, 0.3), ("sd", -0.1, 0.2), ("percent_of_peak", 0.05, 0.4), ("tangent", 0.1, 0.9),
+        ("threshold", -0.02, 0.3), ("sd", -0.5, 0.2), ("percent_of_peak", 0.05, 0.4), ("tangent", 0.1, 0.9),
         ("second_derivative", 0.0, 1.3), ("rising_run", -0.7, 0.1), ("aic", -0.4, 0.3),
     ],
 )  # fmt: skip
