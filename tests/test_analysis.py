@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 
 from ncs import detect, simulate
-from ncs.results import COLUMNS
 from ncs.analysis import analysis_fingerprint, analyze
 from ncs.errors import InvalidInputError
 from ncs.model import SourceFile, Stimulus, Study, Subject, Technique, Trace, Visit
 from ncs.quantities import QUANTITIES
-from ncs.results import Measurement, Reason
+from ncs.results import COLUMNS, Measurement, Reason
 
 RATE_HZ = 20_000.0
 NOISE = simulate.Contamination(noise_uv=5.0)

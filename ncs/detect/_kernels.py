@@ -279,6 +279,17 @@ def load(row: Array, y: Array, total: Array) -> tuple[float, float, bool]:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def smallest_step(y: Array) -> float:
+    """Return the smallest difference between neighbours that differ: of a converter, its step; 0 where none differ."""
+    step = math.inf
+    for i in range(1, y.shape[0]):
+        d = abs(y[i] - y[i - 1])
+        if 0.0 < d < step:
+            step = d
+    return step if step < math.inf else 0.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def box_mean(total: Array, first: int, last: int) -> float:
     """Return the mean of the samples ``first`` to ``last`` (exclusive), cut to the sweep; NaN where nothing is left."""
     a = max(first, 0)
@@ -389,20 +400,18 @@ def first_summit(total: Array, lo: int, top: int, half: int, base: float, least:
     high = -math.inf
     foot = lo
     at = lo
-    at_foot = lo
     for i in range(lo, top + 1):
         v = box_mean(total, i - half, i + half + 1)
-        if v > high:
-            high = v
-            at = i
-            at_foot = foot
-        rise = high - max(low, base)
-        if rise >= least and high - base >= least and high - v >= least:
-            return at_foot, at
         if v < low:
             low = v
             foot = i
             high = v
+            at = i
+        elif v > high:
+            high = v
+            at = i
+        if high - max(low, base) >= least and high - base >= least and high - v >= least:
+            return foot, at
     return foot, top
 
 
@@ -1055,8 +1064,8 @@ def mark_one(
     fine, density = noise_density(total, int(p0) - 1, lo, rate, stretches)
     if not math.isfinite(fine):
         return INVALID_INPUT
-    quantum = 1e-6 * (high - low)
-    density = max(density, quantum * quantum)
+    step = max(smallest_step(y), 1e-6 * (high - low))
+    density = max(density, step * step / 12.0)
     row[19] = math.sqrt(fine)
     before = min(int(p0 - 0.15 * rate), lo - half)
     pre = max(0, int(p0 - 8.0 * rate))
@@ -1191,8 +1200,8 @@ def presence(
     """Return the outcome of the fitted candidate: it must stand out, and from more than the noise of its own pace.
 
     It stands out if the rise explains the sweep much better than baseline, tail and mains do, or if it rises and falls
-    by many times the noise. Mains and slow noise rise and fall as well, but everywhere: the candidate must exceed what the
-    rest of the sweep does within the duration of its rise. Overwrites the normal equations.
+    by many times the noise. Mains and slow noise rise and fall as well, but everywhere: the candidate must exceed
+    what the rest of the sweep does within the duration of its rise. Overwrites the normal equations.
     """
     lo, hi, foot, top, _ = window
     summit = box_mean(total, top - half, top + half + 1)

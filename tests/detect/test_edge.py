@@ -27,7 +27,7 @@ def scratch() -> k.Edge:
     return k.Edge(
         whole, whole.copy(), numbers, numbers.copy(), np.zeros((bins + 1, width)),
         np.empty((k.N_NUISANCE, k.N_NUISANCE)), np.empty(k.N_NUISANCE), np.zeros((width, width)), np.zeros(width),
-        np.zeros(width), np.zeros(width), np.zeros(width),
+        np.zeros(width), np.zeros(width), np.zeros(width), np.empty(bins),
     )  # fmt: skip
 
 

@@ -204,10 +204,17 @@ def test_largest_rise(span, half, base):
 
 
 @EXAMPLES
-@given(spans(), HALF, st.integers(1, 10))
-def test_first_summit(span, half, least):
-    y, foot, top = span
-    assert k.first_summit(twins.running_sum(y), foot, top, half, least) == twins.first_summit(y, foot, top, half, least)
+@given(SAMPLES)
+def test_smallest_step(y):
+    assert k.smallest_step(y) == twins.smallest_step(y)
+
+
+@EXAMPLES
+@given(spans(), HALF, LEVEL, st.integers(1, 10))
+def test_first_summit(span, half, base, least):
+    y, lo, top = span
+    found = k.first_summit(twins.running_sum(y), lo, top, half, base, least)
+    assert found == twins.first_summit(y, lo, top, half, base, least)
 
 
 @EXAMPLES
@@ -258,10 +265,12 @@ def test_width_above(y, data, half, level, most):
     st.lists(st.sampled_from([-2.0, 1.0, 1.999, 2.0, 2.0, 2.0]), min_size=1, max_size=25).map(np.array),
     st.data(),
     st.sampled_from([0.0, 0.05, 4.0]),
+    st.sampled_from([2.0, 20.0]),
 )
-def test_is_clipped(y, data, amplitude):
+def test_is_clipped(y, data, amplitude, rate):
     around = data.draw(st.integers(0, y.size - 1))
-    assert k.is_clipped(y, y.min(), y.max(), around, amplitude) == twins.is_clipped(y, around, amplitude)
+    found = k.is_clipped(y, y.min(), y.max(), around, amplitude, rate)
+    assert found == twins.is_clipped(y, around, amplitude, rate)
 
 
 @EXAMPLES

@@ -134,13 +134,22 @@ def largest_rise(y, lo, hi, half, base):
     return lo + int(np.argmin(s[lo : top + 1])), top, max(gains)
 
 
-def first_summit(y, foot, top, half, least):
+def smallest_step(y):
+    steps = np.abs(np.diff(y))
+    return float(steps[steps > 0].min()) if (steps > 0).any() else 0.0
+
+
+def first_summit(y, lo, top, half, base, least):
     s = smoothed(y, half)
-    for i in range(foot, top + 1):
+    foot = lo
+    for i in range(lo, top + 1):
+        if s[i] < s[foot]:
+            foot = i
         at = foot + int(np.argmax(s[foot : i + 1]))
-        if s[at] - s[foot] >= least and s[at] - s[i] >= least:
-            return at
-    return top
+        rise = s[at] - max(s[foot], base)
+        if rise >= least and s[at] - base >= least and s[at] - s[i] >= least:
+            return foot, at
+    return foot, top
 
 
 def fall_back(y, foot, start, half, level):
@@ -189,11 +198,13 @@ def width_above(y, at, half, level, most):
     return max(most, 1)
 
 
-def is_clipped(y, around, amplitude):
+def is_clipped(y, around, amplitude, rate):
     if y[around] not in (y.min(), y.max()):
         return False
     edges = np.flatnonzero(np.diff(np.r_[False, y == y[around], False].astype(int)))
     first, after = next((a, b) for a, b in edges.reshape(-1, 2) if a <= around < b)
+    if after - first >= max(8, int(0.5 * rate)):
+        return True
     flanks = [abs(y[around] - y[i]) for i in (first - 1, after) if 0 <= i < len(y)]
     return bool(after - first >= 4 and max(flanks, default=0.0) > 0.01 * amplitude)
 
