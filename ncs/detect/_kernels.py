@@ -224,9 +224,6 @@ RINGING_MS = 1.4
 """Until this long after the stimulus the artefact may ring on."""
 EDGE_GUARD_MS = 0.1
 """An onset nearer to the start of the window than this may lie before it."""
-SLOWEST_CMAP_MS = 15.0
-SLOWEST_SNAP_MS = 3.0
-"""A rise that takes longer than this is no evoked response but drift."""
 MOST_ONSET_SD_MS = 1.0
 """An onset that is less certain than this is not given."""
 N_NUISANCE = 6
@@ -1023,10 +1020,12 @@ def mark_sweeps(
 def ringing_end(y: Array, lo: int, until: int, hi: int, half: int) -> int:
     """Return where the ringing of the artefact is over: after the last change that is twice as steep as any later one.
 
-    Only changes before ``until`` are suspected; ``lo`` is returned where there are none.
+    Only changes before ``until`` are suspected; ``lo`` is returned where there are none, or none later to compare with.
     """
+    if until >= hi - 1:
+        return lo
     steepest = 0.0
-    for i in range(until, hi - 1):
+    for i in range(max(until, 0), hi - 1):
         steepest = max(steepest, abs(y[i + 1] - y[i]))
     i = until - 1
     while i > lo - half:
@@ -1088,8 +1087,6 @@ def mark_one(
         return NO_RESPONSE
     end = start_edge(total, lo, foot, summit, base, half, rate, edge, rise)
     quiet, count, misfit = fit_edge(total, lo, end, p0, pre, before, rate, density, edge, rise)
-    if count == 0:
-        return NO_RESPONSE
     window = (lo, hi, foot, top, summit)
     return measure_response(
         y, total, low, high, p0, window, base, half, fine, density, quiet, count, misfit, options, method, edge, rise,
@@ -1127,13 +1124,14 @@ def measure_response(
     smooth = math.sqrt(density / (2 * half + 1))
     t_top = (top - p0) / rate
     basis = edge.row[MOST_BINS]
+    fitted = count > 0
     floor = nuisance_value(edge, t_top, basis)
     crest = box_mean(total, top - half, top + half + 1)
-    least = max(6 * smooth, 0.03 * (crest - base))
+    least = max(8 * smooth, 0.05 * (crest - base))
     positivity = (
         base - box_mean(total, foot - half, foot + half + 1) > least and falls_before(total, lo, foot, half) > least
     )
-    if positivity:
+    if positivity or not fitted:
         floor = base
     sample = extreme_sample(y, top, half, 1.0)
     level = floor + 0.9 * (crest - floor)
@@ -1143,19 +1141,27 @@ def measure_response(
     peak = value - floor
     if not peak > 5 * smooth:
         return NO_RESPONSE
-    onset, onset_sd = onset_of(edge, rise, 0.02 * max(peak / edge.x[P_HEIGHT], 1.0), edge.g)
-    for i in range(P_MODES + n_modes):
-        edge.g[i] = basis[i] if i < N_NUISANCE else 0.0
-    floor_sd = spread_of(edge.a, P_MODES + n_modes, edge.g)
-    present = presence(edge, total, p0, window, half, peak, base, smooth, rate, quiet, count, misfit, n_modes)
+    floor_sd = smooth
+    if positivity or not fitted:
+        onset, onset_sd = crossing_with_sd(total, foot, summit, max(1, half // 2), base + 0.02 * peak, density)
+        if not positivity and 0.02 * peak < 3 * smooth:
+            onset_sd = math.inf
+    else:
+        onset, onset_sd = onset_of(edge, rise, 0.02 * max(peak / edge.x[P_HEIGHT], 1.0), edge.g)
+        onset, onset_sd = checked_onset(total, edge, p0, foot, summit, half, onset, onset_sd, base, peak, density, rate)
+        nuisance_at(t_top, basis)
+        for i in range(P_MODES + n_modes):
+            edge.g[i] = basis[i] if i < N_NUISANCE else 0.0
+        floor_sd = spread_of(edge.a, P_MODES + n_modes, edge.g)
+    present = presence(
+        edge, total, p0, window, half, peak, base, smooth, rate, options[6] * rate, quiet, count, misfit, n_modes
+    )
     if present != FOUND:
         return present
     if onset < lo + EDGE_GUARD_MS * rate:
         return AT_WINDOW_EDGE
     if positivity:
         code[1] |= INITIAL_POSITIVITY
-        floor_sd = smooth
-        onset, onset_sd = crossing_with_sd(total, foot, top, max(1, half // 2), base + 0.02 * peak, density)
     if summit != top:
         code[1] |= MULTIPLE_PEAKS
     if method != METHOD_CHANGEPOINT:
@@ -1182,6 +1188,42 @@ def measure_response(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def checked_onset(
+    total: Array,
+    edge: Edge,
+    p0: float,
+    foot: int,
+    summit: int,
+    half: int,
+    onset: float,
+    onset_sd: float,
+    base: float,
+    peak: float,
+    density: float,
+    rate: float,
+) -> tuple[float, float]:
+    """Return the onset of the fit, or that of the plain crossing where the two contradict each other.
+
+    Where 2 % of the peak stand clear of the noise, the onset can be seen without a model; where they do not, a sweep
+    that is well above the noise before the fitted onset still refutes it. The model cannot follow a rise in steps.
+    """
+    fine = max(1, half // 2)
+    noise = math.sqrt(density / (2 * fine + 1))
+    level = max(0.02 * peak, 6 * noise)
+    cross, cross_sd = crossing_with_sd(total, foot, summit, fine, base + level, density)
+    if not math.isfinite(cross_sd):
+        return onset, onset_sd
+    nuisance = nuisance_value(edge, (onset - p0) / rate, edge.row[MOST_BINS])
+    slack = 0.15 * rate + 3 * onset_sd + min(abs(nuisance - base), 0.05 * peak) * cross_sd / noise
+    clear = level == 0.02 * peak
+    if not clear and abs(nuisance - base) > 3 * noise:
+        return onset, onset_sd
+    if onset > cross + slack or (clear and onset < cross - slack) or not math.isfinite(onset):
+        return cross, cross_sd if clear else max(cross_sd, 0.3 * rate)
+    return onset, onset_sd
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def presence(
     edge: Edge,
     total: Array,
@@ -1192,6 +1234,7 @@ def presence(
     base: float,
     smooth: float,
     rate: float,
+    slowest: float,
     quiet: int,
     count: int,
     misfit: float,
@@ -1211,7 +1254,6 @@ def presence(
     pace = max(4 * half, min(int(top - start), int(8 * rate)))
     late = top + min(4 * pace, int(12 * rate))
     unrest = usual_change(total, int(p0) - 1, late, hi, half, pace, edge.spare)
-    slowest = (SLOWEST_SNAP_MS if half * 2 < 0.25 * rate else SLOWEST_CMAP_MS) * rate
     if size < 4 * unrest or top - start > slowest or top < lo + 0.5 * rate:
         return NO_RESPONSE
     blank = int(p0) - 1
@@ -1222,7 +1264,9 @@ def presence(
     for i in range(top, min(hi, top + 3 * pace + int(0.4 * slowest))):
         lowest = min(lowest, box_mean(total, i - half, i + half + 1))
     fall = summit - lowest
-    stands_out = min(size, fall) > 9 * smooth or rise_gain(edge, quiet, count, misfit, n_modes) > EVIDENCE
+    stands_out = min(size, fall) > 9 * smooth
+    if not stands_out and count > 0:
+        stands_out = rise_gain(edge, quiet, count, misfit, n_modes) > EVIDENCE
     if not stands_out:
         return NO_RESPONSE
     if fall < 0.3 * size:

@@ -121,12 +121,17 @@ class _Response:
     latest_ms: float
     smooth_ms: float
     peak_threshold_uv: float
+    slowest_rise_ms: float
 
 
 RESPONSES: Final = MappingProxyType(
     {
-        "cmap": _Response(code=0, blank_ms=0.6, latest_ms=50.0, smooth_ms=0.3, peak_threshold_uv=50.0),
-        "snap": _Response(code=1, blank_ms=0.5, latest_ms=20.0, smooth_ms=0.15, peak_threshold_uv=2.0),
+        "cmap": _Response(
+            code=0, blank_ms=0.6, latest_ms=50.0, smooth_ms=0.3, peak_threshold_uv=50.0, slowest_rise_ms=15.0
+        ),
+        "snap": _Response(
+            code=1, blank_ms=0.5, latest_ms=20.0, smooth_ms=0.15, peak_threshold_uv=2.0, slowest_rise_ms=3.0
+        ),
     }
 )
 
@@ -136,6 +141,7 @@ DETECTOR_PARAMETERS: Final[dict[str, Any]] = {
         "latest_ms": r.latest_ms,
         "smooth_ms": r.smooth_ms,
         "peak_threshold_uv": r.peak_threshold_uv,
+        "slowest_rise_ms": r.slowest_rise_ms,
     }
     for name, r in RESPONSES.items()
 }
@@ -213,7 +219,16 @@ def mark(
     stimulus = _stimulus(stimulus_ms, samples.shape[0])
     first_ms, last_ms = _window(window_ms, kind)
     options = np.array(
-        [rate_khz, first_ms, last_ms, kind.smooth_ms, kind.peak_threshold_uv, method.parameter[response]], np.float64
+        [
+            rate_khz,
+            first_ms,
+            last_ms,
+            kind.smooth_ms,
+            kind.peak_threshold_uv,
+            method.parameter[response],
+            kind.slowest_rise_ms,
+        ],
+        np.float64,
     )
     out = np.empty((samples.shape[0], _kernels.N_OUTPUTS), np.float64)
     codes = np.zeros((samples.shape[0], 2), np.int8)

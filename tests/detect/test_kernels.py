@@ -254,6 +254,25 @@ def test_falls_before(span, half):
 
 
 @EXAMPLES
+@given(spans(least=2), st.integers(-90, 90), HALF, st.booleans())
+def test_ringing_end(span, until, half, to_the_end):
+    y, lo, hi = span
+    lo, hi = max(lo, half), y.size if to_the_end else hi
+    assert k.ringing_end(y, lo, min(until, hi), hi, half) == twins.ringing_end(y, lo, min(until, hi), hi, half)
+
+
+@EXAMPLES
+@given(spans(), HALF, LEVEL, st.floats(0.01, 5.0))
+def test_a_crossing_has_the_spread_that_noise_and_slope_give_it(span, half, level, density):
+    y, foot, top = span
+    at, spread = k.crossing_with_sd(twins.running_sum(y), foot, top, half, level, density)
+    same(at, twins.fall_back(y, foot, top, half, level))
+    ahead = twins.box_mean(y, int(at) + 1, int(at) + 2 + half)
+    slope = (ahead - twins.box_mean(y, int(at) - half, int(at) + 1)) / (half + 1)
+    same(spread, math.sqrt(density / (2 * half + 1)) / slope if slope > 0 else math.nan)
+
+
+@EXAMPLES
 @given(SAMPLES, st.data(), HALF, LEVEL, st.integers(0, 70))
 def test_width_above(y, data, half, level, most):
     at = data.draw(st.integers(0, y.size - 1))

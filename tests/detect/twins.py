@@ -190,6 +190,15 @@ def falls_before(y, lo, foot, half):
     return max([*s[lo:foot], s[foot]]) - s[foot]
 
 
+def ringing_end(y, lo, until, hi, half):
+    changes = np.abs(np.diff(y))
+    later = changes[max(until, 0) : hi - 1]
+    if later.size == 0:
+        return lo
+    steep = [i for i in range(lo - half + 1, until) if changes[i] > 2 * later.max()]
+    return min(steep[-1] + 2 + half, until) if steep else lo
+
+
 def width_above(y, at, half, level, most):
     for width in range(1, most):
         sides = [box_mean(y, at + sign * width - half, at + sign * width + half + 1) for sign in (-1, 1)]
