@@ -1212,9 +1212,9 @@ def checked_onset(
     level = max(0.02 * peak, 6 * noise)
     cross, cross_sd = crossing_with_sd(total, foot, summit, fine, base + level, density)
     if not math.isfinite(cross_sd):
-        return onset, onset_sd
+        cross_sd = 0.3 * rate
     nuisance = nuisance_value(edge, (onset - p0) / rate, edge.row[MOST_BINS])
-    slack = 0.15 * rate + 3 * onset_sd + min(abs(nuisance - base), 0.05 * peak) * cross_sd / noise
+    slack = max(0.15 * rate, fine + 0.5) + 3 * onset_sd + min(abs(nuisance - base), 0.5 * level) * cross_sd / noise
     clear = level == 0.02 * peak
     if not clear and abs(nuisance - base) > 3 * noise:
         return onset, onset_sd
@@ -1327,7 +1327,8 @@ def crossing_with_sd(total: Array, foot: int, top: int, half: int, level: float,
     """Return where the smoothed sweep last rises through a level before ``top``, and the standard deviation of that."""
     at = fall_back(total, foot, top, half, level)
     i = int(at)
-    slope = (box_mean(total, i + 1, i + 2 + half) - box_mean(total, i - half, i + 1)) / (half + 1)
+    span = 2 * half + 1
+    slope = (box_mean(total, i + 1, i + 1 + span) - box_mean(total, i + 1 - span, i + 1)) / span
     sd = math.sqrt(density / (2 * half + 1)) / slope if slope > 0 else math.nan
     return at, sd
 

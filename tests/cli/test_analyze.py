@@ -170,7 +170,7 @@ def test_bad_usage_is_told_before_anything_happens(ncs, exports, tmp_path):
         (["analyze", exports, "--jobs", "0"], "--jobs"),
         (["analyze", exports, "--onset-method", "magic"], "expected one of changepoint"),
         (["analyze", exports, "--protocol", "absent.toml"], "absent.toml"),
-        (["analyze", exports, "--store", "absent/ncs.db"], "Make it first"),
+        (["analyze", exports, "--store", "absent/ncs.db"], "Make that folder first"),
         (["analyze", exports, "--store", "mysql://lab"], "store"),
         (["analyse", exports], "analyse"),
     ]:
