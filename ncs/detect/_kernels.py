@@ -1148,7 +1148,9 @@ def measure_response(
             onset_sd = math.inf
     else:
         onset, onset_sd = onset_of(edge, rise, 0.02 * max(peak / edge.x[P_HEIGHT], 1.0), edge.g)
-        onset, onset_sd = checked_onset(total, edge, p0, foot, summit, half, onset, onset_sd, base, peak, density, rate)
+        onset, onset_sd = checked_onset(
+            total, edge, p0, lo, foot, summit, half, onset, onset_sd, base, peak, density, rate
+        )
         nuisance_at(t_top, basis)
         for i in range(P_MODES + n_modes):
             edge.g[i] = basis[i] if i < N_NUISANCE else 0.0
@@ -1192,6 +1194,7 @@ def checked_onset(
     total: Array,
     edge: Edge,
     p0: float,
+    lo: int,
     foot: int,
     summit: int,
     half: int,
@@ -1214,9 +1217,11 @@ def checked_onset(
     if not math.isfinite(cross_sd):
         cross_sd = 0.3 * rate
     nuisance = nuisance_value(edge, (onset - p0) / rate, edge.row[MOST_BINS])
-    slack = max(0.15 * rate, fine + 0.5) + 3 * onset_sd + min(abs(nuisance - base), 0.5 * level) * cross_sd / noise
     clear = level == 0.02 * peak
-    if not clear and abs(nuisance - base) > 3 * noise:
+    away = abs(nuisance - base)
+    slack = max(0.15 * rate, fine + 0.5) + 3 * onset_sd + min(away, 0.5 * level) * cross_sd / noise
+    grows = away > abs(box_mean(total, lo - fine, lo + fine + 1) - base) + 3 * noise + 0.1 * peak
+    if not clear and away > 3 * noise and not grows:
         return onset, onset_sd
     if onset > cross + slack or (clear and onset < cross - slack) or not math.isfinite(onset):
         return cross, cross_sd if clear else max(cross_sd, 0.3 * rate)

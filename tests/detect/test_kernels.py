@@ -267,8 +267,9 @@ def test_a_crossing_has_the_spread_that_noise_and_slope_give_it(span, half, leve
     y, foot, top = span
     at, spread = k.crossing_with_sd(twins.running_sum(y), foot, top, half, level, density)
     same(at, twins.fall_back(y, foot, top, half, level))
-    ahead = twins.box_mean(y, int(at) + 1, int(at) + 2 + half)
-    slope = (ahead - twins.box_mean(y, int(at) - half, int(at) + 1)) / (half + 1)
+    span = 2 * half + 1
+    ahead = twins.box_mean(y, int(at) + 1, int(at) + 1 + span)
+    slope = (ahead - twins.box_mean(y, int(at) + 1 - span, int(at) + 1)) / span
     same(spread, math.sqrt(density / (2 * half + 1)) / slope if slope > 0 else math.nan)
 
 

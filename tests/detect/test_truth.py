@@ -206,8 +206,8 @@ def test_a_stimulus_near_the_end_of_the_record_finds_nothing_that_is_wrong():
     [
         (Contamination(noise_uv=10.0), 0.005),
         (Contamination(noise_uv=10.0, artefact_uv=(2000.0, 10_000.0), tail_uv=(100.0, 1000.0)), 0.01),
-        (Contamination(noise_uv=10.0, mains_uv=20.0), 0.03),
-        (Contamination(noise_uv=10.0, drift_uv=50.0), 0.03),
+        (Contamination(noise_uv=10.0, mains_uv=20.0), 0.02),
+        (Contamination(noise_uv=10.0, drift_uv=50.0), 0.02),
         (Contamination(noise_uv=10.0, pink_share=0.5), 0.03),
     ],
     ids=["white", "artefact and tail", "mains", "drift", "pink"],
@@ -216,7 +216,7 @@ def test_a_stimulus_near_the_end_of_the_record_finds_nothing_that_is_wrong():
 def test_what_is_no_response_is_not_taken_for_one(contamination, most, response):
     sweeps = simulate.nothing(300, seed=21, contamination=contamination)
     found = mark(sweeps.samples_uv, 20_000.0, stimulus_ms=sweeps.stimulus_ms, response=response)
-    assert np.mean(found.outcome != Outcome.NO_RESPONSE) <= most
+    assert np.mean(np.isfinite(found.onset_ms)) <= most
 
 
 def test_a_response_drowned_in_noise_has_no_onset_that_is_far_off():
