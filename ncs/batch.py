@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["BatchProgress", "BatchSummary", "Failure", "analyze_files"]
 
 _FEW = 400
-"""Fewer files than this are analysed here: starting processes would take longer."""
+"""Fewer files than this are analysed here unless jobs are asked for: starting processes would take longer."""
 _GROUP = 200
 _GROUP_SECONDS = 1.0
 
@@ -148,7 +148,7 @@ def analyze_files(
     found = find(named, run.tally)
     first = list(islice(found, _FEW))
     crew = Crew(work=_work or analyze_file, how=how, executor=executor, jobs=jobs or _processors())
-    crew.in_process = executor is None and (crew.jobs == 1 or len(first) < _FEW)
+    crew.in_process = executor is None and (crew.jobs == 1 or (jobs is None and len(first) < _FEW))
     try:
         for item, outcome in crew.outcomes(run.unknown(chain(first, found))):
             run.accept(item, outcome)

@@ -486,7 +486,7 @@ def test_ctrl_c_at_a_terminal_stops_the_processes_and_keeps_the_rest(folder, tmp
             with ncs.open_store({str(tmp_path / "a.db")!r}) as store:
                 told = lambda progress: print(progress.done, flush=True)
                 summary = ncs.analyze_files({str(folder)!r}, store=store, jobs=2, progress=told, _work=slow)
-                print(summary.interrupted, summary.n_done, flush=True)
+                print("\\nend", summary.interrupted, summary.n_done, flush=True)
         """)
     )
     with started(script, text=True) as process:
@@ -498,7 +498,7 @@ def test_ctrl_c_at_a_terminal_stops_the_processes_and_keeps_the_rest(folder, tmp
         rest = process.stdout.read().split("\n")
         assert process.wait() == 0
         assert time.monotonic() - stopped < 10
-    interrupted, done = rest[-2].split()
+    _, interrupted, done = rest[-2].split()
     assert interrupted == "True"
     assert 40 <= int(done) < 400
     with ncs.open_store(tmp_path / "a.db") as store:

@@ -111,7 +111,7 @@ def test_another_programs_database_is_left_alone(tmp_path):
 def test_places_without_a_store_are_refused(tmp_path):
     with pytest.raises(StoreAccessError, match=r"found a folder\. Name a file"):
         ncs.open_store(tmp_path)
-    with pytest.raises(StoreAccessError, match="expected an existing folder"):
+    with pytest.raises(StoreAccessError, match="expected a file in an existing folder"):
         ncs.open_store(tmp_path / "nowhere" / "a.db")
     with pytest.raises(StoreAccessError, match="found no file"):
         ncs.open_store(tmp_path / "a.db", create=False)
