@@ -28,7 +28,7 @@ def renamed(visit: Visit, number: int) -> Visit:
 
 def encode(visit: Visit) -> bytes:
     """Return the motor study of a visit as an EDF+D file."""
-    return encode_edf(visit, study=0)
+    return encode_edf(visit.studies[0], subject=visit.subject, date=visit.date)
 
 
 def write_continuous(visit: Visit, path: Path) -> None:
@@ -45,7 +45,6 @@ def write_continuous(visit: Visit, path: Path) -> None:
                 "physical_min": -peak, "digital_max": 32767, "digital_min": -32768, "transducer": "", "prefilter": "",
             },
         )  # fmt: skip
-        writer.setDatarecordDuration(traces[0].n_samples / rate)
         writer.writePhysicalSamples(samples)
         for index, trace in enumerate(traces):
             writer.writeAnnotation(index * trace.n_samples / rate + float(trace.stimulus_ms[0]) / 1000, -1, "Stimulus")

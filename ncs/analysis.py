@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -148,6 +149,8 @@ def _measured_sweeps(trace: Trace) -> tuple[int, ...]:
     A sweep whose stimulus time is not a number is never among them.
     """
     assert trace.stimulus_ms is not None  # the caller has asked
+    if trace.n_sweeps == 1 and math.isfinite(trace.stimulus_ms[0]):
+        return (0,)
     usable = np.isfinite(trace.stimulus_ms)
     for intensity in (trace.stimulus.intensity_ma, trace.stimulus.intensity_v):
         if intensity is not None and np.isfinite(intensity[usable]).any():
