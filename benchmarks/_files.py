@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,9 @@ def write_continuous(visit: Visit, path: Path) -> None:
                 "physical_min": -peak, "digital_max": 32767, "digital_min": -32768, "transducer": "", "prefilter": "",
             },
         )  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # the duration suits the rate exactly
+            writer.setDatarecordDuration(traces[0].n_samples / rate)
         writer.writePhysicalSamples(samples)
         for index, trace in enumerate(traces):
             writer.writeAnnotation(index * trace.n_samples / rate + float(trace.stimulus_ms[0]) / 1000, -1, "Stimulus")

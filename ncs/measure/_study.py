@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
@@ -27,6 +28,11 @@ _FLAG_NAMES = {
     Flag.MULTIPLE_PEAKS: "multiple_peaks",
     Flag.NO_BASELINE_BEFORE_STIMULUS: "no_baseline_before_stimulus",
 }
+
+
+@cache
+def _flag_names(bits: int) -> tuple[str, ...]:
+    return tuple(name for flag, name in _FLAG_NAMES.items() if flag in Flag(bits))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +62,9 @@ class MarkedTrace:
         """Return one mark; ``absent`` is the reason given when a found response lacks just this mark."""
         if self.marks is None:
             return Value.missing(self.reason or Reason.NO_STIMULUS_TIME)
-        outcome = Outcome(int(self.marks.outcome[0]))
         number = float(getattr(self.marks, field_name)[0])
         if math.isnan(number):
+            outcome = Outcome(int(self.marks.outcome[0]))
             return Value.missing(_REASONS.get(outcome, absent))
         sd = float(getattr(self.marks, sd_name)[0]) if sd_name else math.nan
         return Value(value=number, sd=None if math.isnan(sd) else sd)
@@ -68,8 +74,7 @@ class MarkedTrace:
         """Names of the flags of the measured marks."""
         if self.marks is None:
             return ()
-        bits = Flag(int(self.marks.flags[0]))
-        return tuple(name for flag, name in _FLAG_NAMES.items() if flag in bits)
+        return _flag_names(int(self.marks.flags[0]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
