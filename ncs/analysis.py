@@ -128,7 +128,7 @@ def _mark_trace(trace: Trace, response: str, onset_method: str, place: tuple[int
     sweeps = _mark(trace.samples_uv, trace, trace.stimulus_ms, response, onset_method)
     chosen = _measured_sweeps(trace)
     if len(chosen) == 1:
-        measured = sweeps.sweep(chosen[0])
+        measured = sweeps if len(sweeps) == 1 else sweeps.sweep(chosen[0])
     else:
         mean, stimulus_ms = _mean_sweep(trace, chosen)
         measured = _mark(mean, trace, stimulus_ms, response, onset_method)

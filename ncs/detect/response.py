@@ -274,7 +274,7 @@ def _stimulus(stimulus_ms: ArrayLike, n_sweeps: int) -> NDArray[np.float64]:
     if times.ndim > 1 or (times.ndim == 1 and times.shape[0] not in (1, n_sweeps)):
         raise InvalidInputError(f"stimulus_ms: expected a number or {n_sweeps} numbers, found shape {times.shape}")
     reachable = np.where(np.abs(times) < _MOST_MS, times, np.nan)
-    return np.ascontiguousarray(np.broadcast_to(reachable, (n_sweeps,)))
+    return reachable if reachable.shape == (n_sweeps,) else np.full(n_sweeps, reachable)
 
 
 def _window(window_ms: tuple[float, float] | None, kind: _Response) -> tuple[float, float]:

@@ -162,6 +162,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.execute("PRAGMA cache_size = -32768")
+    cursor.execute("PRAGMA wal_autocheckpoint = 8000")  # 32 MB: a checkpoint waits for the disk, a commit does not
     _use_write_ahead_log(cursor)
     cursor.close()
 
