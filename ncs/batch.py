@@ -238,12 +238,21 @@ class _Run:
             self.commit()
 
     def _fail(self, item: Item, failure: Failure) -> None:
-        if failure.error == "UnknownFormatError" and not item.explicit and not self._has_sidecar(item.path):
+        meant = item.explicit or self._is_named_as_recording(item.path) or self._has_sidecar(item.path)
+        if failure.error == "UnknownFormatError" and not meant:
             self.tally.ignored += 1
             self.total -= 1
         else:
             self.tally.failures.append(failure)
         self._tell()
+
+    @staticmethod
+    def _is_named_as_recording(path: str) -> bool:
+        """Return whether the name ends as a machine's recordings do; text may be anything."""
+        from ncs.io.registry import readers
+
+        formats = (entry.reader for entry in readers() if entry.reader is not None)
+        return any(Path(path).suffix.lower() in each.extensions for each in formats if each.name != "text")
 
     @staticmethod
     def _has_sidecar(path: str) -> bool:

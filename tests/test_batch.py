@@ -528,3 +528,11 @@ def test_workers_end_with_a_writer_that_is_killed(folder, tmp_path):
     with started(script) as process:
         assert process.stdout.read() == b""  # ends when the last process that holds it has ended
         assert process.wait() == 9
+
+
+def test_an_empty_recording_in_a_folder_is_a_failure_and_other_files_are_ignored(tmp_path):
+    (tmp_path / "empty.edf").write_bytes(b"")
+    (tmp_path / "notes.docx").write_bytes(b"")
+    summary = ncs.analyze_files([tmp_path])
+    assert [Path(failure.path).name for failure in summary.failures] == ["empty.edf"]
+    assert summary.n_ignored == 1
