@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -55,20 +54,6 @@ print([name for name in {heavy} if name in sys.modules], file=sys.stderr)
     loaded = set(json.loads(done.stderr.replace("'", '"')))
     # typer itself may bring pydantic along; nothing of ours may bring the rest
     assert loaded <= {"pydantic"}
-
-
-@pytest.mark.slow
-def test_help_and_import_are_quick(tmp_path):
-    def best_of(command):
-        times = []
-        for _ in range(5):
-            started = time.perf_counter()
-            assert typed_in_a_shell(command, tmp_path).returncode == 0
-            times.append(time.perf_counter() - started)
-        return min(times)
-
-    assert best_of("ncs --help") < 0.5
-    assert best_of(f"{sys.executable} -c 'import ncs'") < 0.2
 
 
 def test_a_terminal_without_unicode_is_no_error(stored, tmp_path):
