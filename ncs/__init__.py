@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ncs.errors import NcsError
     from ncs.exchange import from_mne, to_mne
     from ncs.io import read
+    from ncs.longitudinal import ChangeTable, change
     from ncs.model import Filters, Provenance, Side, Stimulus, Study, Subject, Technique, Trace, Visit
     from ncs.results import Measurement, Reason, VisitResult
     from ncs.store import open_store
@@ -23,6 +24,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "BatchSummary": "ncs.batch",
+    "ChangeTable": "ncs.longitudinal",
     "Filters": "ncs.model",
     "Measurement": "ncs.results",
     "NcsError": "ncs.errors",
@@ -38,6 +40,7 @@ _HOMES = {
     "VisitResult": "ncs.results",
     "analyze": "ncs.analysis",
     "analyze_files": "ncs.batch",
+    "change": "ncs.longitudinal",
     "from_mne": "ncs.exchange",
     "open_store": "ncs.store",
     "read": "ncs.io",
@@ -47,6 +50,7 @@ _MODULES = ("detect", "simulate")
 
 __all__ = [
     "BatchSummary",
+    "ChangeTable",
     "Filters",
     "Measurement",
     "NcsError",
@@ -62,6 +66,7 @@ __all__ = [
     "VisitResult",
     "analyze",
     "analyze_files",
+    "change",
     "detect",
     "from_mne",
     "open_store",

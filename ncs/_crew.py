@@ -47,6 +47,7 @@ class How:
     """What every worker needs to know; small, because it travels with every task."""
 
     onset_method: str
+    find_stimulus: bool = False
     protocol: Any = None
     subject: str | None = None
     keep_identifiers: bool = False
@@ -62,14 +63,29 @@ def key_of(path: str, how: How) -> Key | None:
     try:
         sidecar = find_sidecar(Path(path))
         sidecar_sha256 = content_sha256(load_sidecar(sidecar)) if sidecar is not None else ""
-        sha256 = _sha256_of(path)
+        sha256 = _content_hash_of(path)
     except (OSError, NcsError):
         return None
     protocol_sha256 = content_sha256(how.protocol) if how.protocol is not None else ""
     fingerprint = analysis_fingerprint(
-        onset_method=how.onset_method, sidecar_sha256=sidecar_sha256, protocol_sha256=protocol_sha256
+        onset_method=how.onset_method,
+        find_stimulus=how.find_stimulus,
+        sidecar_sha256=sidecar_sha256,
+        protocol_sha256=protocol_sha256,
     )
     return (sha256, fingerprint) if sha256 else None
+
+
+def _content_hash_of(path: str) -> str:
+    """Return the hash that ``ncs.read`` gives the file; a recording of several files changes with any of them."""
+    from ncs.io import _companions, _recording
+
+    sha256 = _sha256_of(path)
+    if not sha256:
+        return ""
+    with Path(path).open("rb") as file:
+        others = _companions.companions(Path(path), file.read(_recording.HEAD_BYTES))
+    return _companions.content_hash_of([sha256, *(_sha256_of(str(other)) for other in others)])
 
 
 def _sha256_of(path: str) -> str:
@@ -85,7 +101,7 @@ def analyze_file(path: str, how: How) -> Outcome:
     from ncs.io import read
 
     visit = read(path, protocol=how.protocol, keep_identifiers=how.keep_identifiers, subject=how.subject)
-    return analyze(visit, onset_method=how.onset_method)
+    return analyze(visit, onset_method=how.onset_method, find_stimulus=how.find_stimulus)
 
 
 def _work_through(work: Work, how: How, paths: Sequence[str]) -> list[Outcome]:

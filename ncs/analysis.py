@@ -16,13 +16,15 @@ from typing import Any
 import numpy as np
 
 from ncs import __version__, detect
+from ncs._stimulus import with_artefact_times
+from ncs.detect.artefact import ARTEFACT_PARAMETERS
 from ncs.detect.marks import Marks
 from ncs.measure import MEASURE_VERSION, motor, sensory
 from ncs.measure._study import MarkedTrace, StudyPart, Value
 from ncs.model import SampleArray, Study, Technique, Trace, Visit
-from ncs.results import Measurement, Reason, TraceMarks, VisitResult
+from ncs.results import REPORTED_BY, Measurement, Reason, TraceMarks, VisitResult
 
-__all__ = ["analysis_fingerprint", "analyze"]
+__all__ = ["analysis_fingerprint", "analyze", "mean_sweep"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,9 @@ _TECHNIQUES = {
 }
 
 
-def analyze(visit: Visit, *, onset_method: str = detect.DEFAULT_ONSET_METHOD) -> VisitResult:
+def analyze(
+    visit: Visit, *, onset_method: str = detect.DEFAULT_ONSET_METHOD, find_stimulus: bool = False
+) -> VisitResult:
     """Mark and measure everything in a visit.
 
     Parameters
@@ -46,6 +50,9 @@ def analyze(visit: Visit, *, onset_method: str = detect.DEFAULT_ONSET_METHOD) ->
         As returned by ``ncs.read``.
     onset_method
         A name in ``ncs.detect.ONSET_METHODS``.
+    find_stimulus
+        Whether to take the beginning of the stimulus artefact for the stimulus where nothing states its time. Every
+        number that rests on it then has the flag ``stimulus_from_artefact``.
 
     Returns
     -------
@@ -57,17 +64,20 @@ def analyze(visit: Visit, *, onset_method: str = detect.DEFAULT_ONSET_METHOD) ->
     InvalidInputError
         When there is no such onset method.
     """
-    parameters = _parameters(onset_method)
+    parameters = _parameters(onset_method, find_stimulus=find_stimulus)
+    if find_stimulus:
+        visit = with_artefact_times(visit)
     marks: list[TraceMarks] = []
     measurements: list[Measurement] = []
     for index, study in enumerate(visit.studies):
         part = _mark_study(study, index, onset_method, marks)
         how = _TECHNIQUES.get(study.technique) if study.technique is not None else None
-        if how is not None:
+        if how is not None and study.traces:
             how.measure(part)
         else:
             _unmeasured(part)
         measurements.extend(part.rows)
+        measurements.extend(_reported(study, index))
     source = visit.sources[0] if visit.sources else None
     return VisitResult(
         visit=visit,
@@ -77,15 +87,18 @@ def analyze(visit: Visit, *, onset_method: str = detect.DEFAULT_ONSET_METHOD) ->
         version=__version__,
         fingerprint=analysis_fingerprint(
             onset_method=onset_method,
+            find_stimulus=find_stimulus,
             sidecar_sha256=source.sidecar_sha256 if source is not None else "",
             protocol_sha256=source.protocol_sha256 if source is not None else "",
         ),
     )
 
 
-def _parameters(onset_method: str) -> dict[str, Any]:
+def _parameters(onset_method: str, *, find_stimulus: bool) -> dict[str, Any]:
     detect.check_method(onset_method)
+    artefact = {"find_stimulus": dict(ARTEFACT_PARAMETERS)} if find_stimulus else {}
     return {
+        **artefact,
         "onset_method": onset_method,
         "onset_parameter": dict(detect.ONSET_METHODS[onset_method].parameter),
         "detector": detect.DETECTOR_VERSION,
@@ -96,14 +109,22 @@ def _parameters(onset_method: str) -> dict[str, Any]:
 
 @lru_cache(maxsize=256)
 def analysis_fingerprint(
-    *, onset_method: str = detect.DEFAULT_ONSET_METHOD, sidecar_sha256: str = "", protocol_sha256: str = ""
+    *,
+    onset_method: str = detect.DEFAULT_ONSET_METHOD,
+    find_stimulus: bool = False,
+    sidecar_sha256: str = "",
+    protocol_sha256: str = "",
 ) -> str:
     """Return the SHA-256 (hex) that tells one way of analysing a file from another.
 
     Everything that can change a number goes in: the detector's version and parameters, and the content of the sidecar
     and the protocol.
     """
-    facts = {**_parameters(onset_method), "sidecar": sidecar_sha256, "protocol": protocol_sha256}
+    facts = {
+        **_parameters(onset_method, find_stimulus=find_stimulus),
+        "sidecar": sidecar_sha256,
+        "protocol": protocol_sha256,
+    }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
@@ -130,7 +151,7 @@ def _mark_trace(trace: Trace, response: str, onset_method: str, place: tuple[int
     if len(chosen) == 1:
         measured = sweeps if len(sweeps) == 1 else sweeps.sweep(chosen[0])
     else:
-        mean, stimulus_ms = _mean_sweep(trace, chosen)
+        mean, stimulus_ms = mean_sweep(trace, chosen)
         measured = _mark(mean, trace, stimulus_ms, response, onset_method)
     return TraceMarks(
         study_index=place[0], trace_index=place[1], sweeps=sweeps, measured=measured, measured_sweeps=chosen
@@ -159,7 +180,7 @@ def _measured_sweeps(trace: Trace) -> tuple[int, ...]:
     return tuple(int(i) for i in np.flatnonzero(usable))
 
 
-def _mean_sweep(trace: Trace, chosen: tuple[int, ...]) -> tuple[SampleArray, float]:
+def mean_sweep(trace: Trace, chosen: tuple[int, ...]) -> tuple[SampleArray, float]:
     """Return the mean of sweeps after whole-sample alignment at the stimulus, and the stimulus time in it.
 
     Where there is none, or they do not overlap around their stimuli, that is a sweep without samples.
@@ -192,3 +213,23 @@ def _unmeasured(part: StudyPart) -> None:
     """Say for every trace that its technique is unknown, so that nothing disappears silently."""
     for at in part.marked:
         part.add("onset_latency", Value.missing(Reason.NO_TECHNIQUE), at=at)
+
+
+def _reported(study: Study, index: int) -> list[Measurement]:
+    """Pass on what the recorder itself measured and gave without waveforms."""
+    return [
+        Measurement(
+            quantity=value.quantity,
+            value=value.value,
+            unit=value.unit,
+            method=f"{REPORTED_BY}{value.source}",
+            nerve=study.nerve,
+            side=study.side,
+            technique=study.technique,
+            recording_site=study.recording_site,
+            site=value.site,
+            skin_temperature_c=study.skin_temperature_c,
+            study_index=index,
+        )
+        for value in study.reported
+    ]

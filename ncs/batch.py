@@ -97,6 +97,7 @@ def analyze_files(
     protocol: Any = None,
     jobs: int | None = None,
     onset_method: str = "changepoint",
+    find_stimulus: bool = False,
     subject: str | None = None,
     keep_identifiers: bool = False,
     progress: Callable[[BatchProgress], object] | None = None,
@@ -121,7 +122,7 @@ def analyze_files(
         As for ``ncs.read``.
     jobs
         How many processes; 1 works without any, the default is one per processor.
-    onset_method, subject, keep_identifiers
+    onset_method, find_stimulus, subject, keep_identifiers
         As for ``ncs.analyze`` and ``ncs.read``.
     progress
         Called after every file.
@@ -138,7 +139,11 @@ def analyze_files(
     StoreAccessError
         When the store cannot be written; what was committed before is kept.
     """
-    how = replace(_how(onset_method, protocol, subject, keep_identifiers), for_store=store is not None)
+    how = replace(
+        _how(onset_method, protocol, subject, keep_identifiers),
+        find_stimulus=find_stimulus,
+        for_store=store is not None,
+    )
     if jobs is not None and jobs < 1:
         raise InvalidInputError(f"jobs: expected 1 or more, found {jobs}")
     named = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
@@ -238,7 +243,7 @@ class _Run:
             self.commit()
 
     def _fail(self, item: Item, failure: Failure) -> None:
-        meant = item.explicit or self._is_named_as_recording(item.path) or self._has_sidecar(item.path)
+        meant = item.explicit or self._is_named_as_recording(item.path) or self._is_described(item.path)
         if failure.error == "UnknownFormatError" and not meant:
             self.tally.ignored += 1
             self.total -= 1
@@ -251,14 +256,19 @@ class _Run:
         """Return whether the name ends as a machine's recordings do; text may be anything."""
         from ncs.io.registry import readers
 
-        formats = (entry.reader for entry in readers() if entry.reader is not None)
-        return any(Path(path).suffix.lower() in each.extensions for each in formats if each.name != "text")
+        formats = [entry.reader for entry in readers() if entry.reader is not None]
+        anything = {ending for each in formats if each.name == "text" for ending in each.extensions}
+        ending = Path(path).suffix.lower()
+        return ending not in anything and any(ending in each.extensions for each in formats)
 
     @staticmethod
-    def _has_sidecar(path: str) -> bool:
+    def _is_described(path: str) -> bool:
+        """Return whether there is a sidecar, and it is not that of a recording of which the file is only a part."""
         from ncs.io import find_sidecar
+        from ncs.io._companions import is_part
+        from ncs.io._recording import HEAD_BYTES
 
-        return find_sidecar(Path(path)) is not None
+        return find_sidecar(Path(path)) is not None and not is_part(Path(path), HEAD_BYTES)
 
     def _keep(self, item: Item, result: Prepared) -> None:
         problems = tuple(replace(problem, file=item.path) for problem in identity_problems(result.head))
@@ -347,7 +357,7 @@ class _Run:
             n_ignored=self.tally.ignored,
             failures=tuple(self.tally.failures),
             warnings=(*more, *self.warnings),
-            visits=tuple(sorted(self.visits, key=str)),
+            visits=tuple(sorted(self.visits, key=lambda visit: (visit[0] or "", str(visit[1] or "")))),
             results=tuple(self.results),
             seconds=time.monotonic() - self.started,
             interrupted=self.interrupted,

@@ -1,204 +1,275 @@
-"""A small longitudinal study with known truth: simulated, exported as EDF+D, analysed into a store.
+"""The whole chain on a study with known truth: simulated, exported, analysed, compared over the visits, put on pages.
 
-Nobody was examined: subjects, dates and velocities are made up here, from one seed. Change the study in ``_COURSES``.
+Nobody was examined: the study is that of ``ncs.simulate.PUBLISHED_SUMMARY``; change it there.
 """
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
-from dataclasses import dataclass, replace
+import io
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from ncs.errors import FileAccessError, NcsError, Problem
+from ncs.errors import FileAccessError, NcsError, Problem, StoreError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ncs.batch import BatchProgress
-    from ncs.model import Visit
-    from ncs.simulate import VisitTruth
+    from ncs.longitudinal import ChangeTable, Cohort, Covariate
+    from ncs.results import VisitResult
+    from ncs.simulate import CovariateValue, SimulatedCohort, SimulatedVisit
     from ncs.store import Store
 
-__all__ = ["Comparison", "Demo", "SimulatedVisit", "run", "simulate_study", "write_exports"]
+__all__ = ["LABEL", "SEED", "Comparison", "Demo", "WrittenCohort", "run", "write_cohort"]
 
-_SEED = 20080315
-_FIRST_VISIT = dt.date(2020, 3, 2)
-_DAYS = (0, 168, 392)
-_COURSES = {
-    "S01": (27.0, 33.0, 41.0),
-    "S02": (31.0, 34.0, 39.0),
-    "S03": (24.0, 26.0, 31.0),
-    "S04": (36.0, 38.0, 44.0),
-    "S05": (29.0, 29.0, 28.5),
-    "S06": (22.0, 27.0, 35.0),
-    "S07": (33.0, 32.5, 33.0),
-    "S08": (38.0, 42.0, 46.0),
-    "S09": (26.0, 29.0, 33.0),
-}
-"""True motor conduction velocity of the median nerve at each visit, m/s: seven rise, two stay as they are."""
-_NO_SENSORY_RESPONSE = frozenset({"S03"})
+SEED = 20080315
+LABEL = "SIMULATED DATA: nobody was examined."
+_SHOWN = "S06"
+"""Subject whose waveforms are on the pages: low and dispersed at first."""
+_COVARIATE_COLUMNS = ("subject", "date", "name", "value", "unit", "upper_limit")
+_TRUTH_COLUMNS = (
+    "subject", "date", "nerve", "side", "technique", "segment", "distance_mm", "nominal_velocity_m_s",
+    "true_velocity_m_s", "distal_latency_ms", "distal_amplitude_uv",
+)  # fmt: skip
+_ABOUT = f"""{LABEL}
+
+Recordings (*.edf), covariates (covariates.csv) and what is true of the nerves (truth.csv) come from ncs.simulate.
+nominal_velocity_m_s is that of the nerve; true_velocity_m_s is what flawless marks would give in that session, with the
+distance that is stated there, and empty where there is no response.
+
+The study of nine subjects is modelled on the published summary of Kuwabara et al., J Neurol Neurosurg Psychiatry
+2008;79:1255-7: how many rose, fell and improved, and how long they were followed. That summary has no value of any
+patient; all values here are made up, and so is the laboratory with its upper limit of VEGF.
+"""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class SimulatedVisit:
-    """One visit and what is true of it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenCohort:
+    """The files of a simulated cohort; ``covariates`` is ``None`` where the plan has none."""
 
-    visit: Visit
-    truth: VisitTruth
+    folder: Path
+    recordings: tuple[Path, ...]
+    covariates: Path | None
+    truth: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """The median motor conduction velocity of one visit as measured, ``None`` where it was not, and as simulated."""
+    """The median motor conduction velocity of one visit as measured and as simulated; ``None`` where there is none."""
 
     subject: str
     date: dt.date
     visit: int
     measured_m_s: float | None
     sd_m_s: float | None
-    true_m_s: float
+    true_m_s: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Demo:
-    """What the demonstration made: folder of recordings, store, simulated visits, velocities beside their truth."""
+    """What the demonstration made."""
 
-    exports: Path
+    files: WrittenCohort
     store: Path
-    visits: tuple[SimulatedVisit, ...]
+    simulated: SimulatedCohort
     comparisons: tuple[Comparison, ...]
+    table: ChangeTable
+    cohort: Cohort
+    visit_page: Path
+    cohort_page: Path
 
 
-def simulate_study(seed: int = _SEED) -> tuple[SimulatedVisit, ...]:
-    """Simulate nine subjects at three visits each: the median nerve, motor (wrist, elbow) and sensory.
-
-    Parameters
-    ----------
-    seed
-        The same seed gives the same samples.
-
-    Returns
-    -------
-    tuple of SimulatedVisit
-        By subject, then by date. Slow nerves with long distal latencies and dispersed responses, as where myelin is
-        lost; the slower the motor nerve, the slower and smaller the sensory response.
-    """
-    return tuple(
-        _simulate(seed, number, subject, order, velocity)
-        for number, (subject, course) in enumerate(_COURSES.items())
-        for order, velocity in enumerate(course)
-    )
-
-
-def _simulate(seed: int, number: int, subject: str, order: int, velocity_m_s: float) -> SimulatedVisit:
-    from ncs.simulate import MotorNerve, SensoryNerve, visit
-    from ncs.simulate.nerves import MOTOR_RECORDING, SENSORY_RECORDING
-
-    of_subject = np.random.default_rng([seed, number])
-    forearm_mm, strength = float(of_subject.integers(205, 240)), float(of_subject.uniform(0.8, 1.2))
-    of_visit = np.random.default_rng([seed, number, order])
-    health = velocity_m_s / 56.0
-    skin = round(float(of_visit.uniform(32.4, 34.2)), 1)
-    motor = MotorNerve(
-        velocity_m_s=velocity_m_s,
-        distal_latency_ms=round(3.4 / health, 2),
-        segment_mm=forearm_mm,
-        amplitude_uv=round(9000 * health**1.5 * strength),
-        velocity_spread=0.15 + 0.25 * (1 - health),
-    )
-    sensory = SensoryNerve(
-        velocity_m_s=round(57 * health**0.8, 1),
-        amplitude_uv=0.0 if subject in _NO_SENSORY_RESPONSE else round(35 * health**1.5 * strength, 1),
-    )
-    date = _FIRST_VISIT + dt.timedelta(days=_DAYS[order] + 7 * number)
-    examined, truth = visit(
-        subject,
-        date,
-        seed=(seed, number, order),
-        anatomy=(seed, number),
-        motor=[motor],
-        sensory=[sensory],
-        motor_recording=replace(MOTOR_RECORDING, skin_temperature_c=skin),
-        sensory_recording=replace(SENSORY_RECORDING, skin_temperature_c=skin),
-    )
-    return SimulatedVisit(visit=examined, truth=truth)
-
-
-def write_exports(visits: tuple[SimulatedVisit, ...], folder: Path) -> tuple[Path, ...]:
-    """Write every study of every visit as one EDF+D file, and return the files.
+def write_cohort(simulated: SimulatedCohort, dest: str | os.PathLike[str]) -> WrittenCohort:
+    """Write every study of every visit as one EDF+D file, the covariates and the truth as CSV.
 
     Raises
     ------
     FileAccessError
-        When the folder cannot be made or written.
+        When the folder cannot be made or written, or holds other recordings.
     """
-    from ncs.io.edf_write import write_edf
-
-    paths = []
+    folder = Path(dest)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for simulated in visits:
-            for index, study in enumerate(simulated.visit.studies):
-                name = f"{simulated.visit.subject}_{simulated.visit.date}_{study.nerve}_{study.technique}.edf"
-                write_edf(simulated.visit, folder / name, study=index)
-                paths.append(folder / name)
+        _refuse_others(simulated, folder)
+        recordings = tuple(_write_recordings(simulated.visits, folder))
+        truth = folder / "truth.csv"
+        truth.write_text(_csv(_TRUTH_COLUMNS, _truths(simulated.visits)), encoding="utf-8")
+        (folder / "SIMULATED.md").write_text(_ABOUT, encoding="utf-8")
+        covariates = folder / "covariates.csv" if simulated.covariates else None
+        if covariates is not None:
+            covariates.write_text(_csv(_COVARIATE_COLUMNS, map(_covariate, simulated.covariates)), encoding="utf-8")
     except OSError as error:
-        found = (error.strerror or str(error)).lower()
-        hint = "Name another folder: ncs demo DEST."
-        problem = Problem(
-            file=str(folder), place="", field="", expected="a folder that can be written", found=found, hint=hint
-        )
-        raise FileAccessError([problem]) from error
-    return tuple(paths)
+        if isinstance(error, NcsError):
+            raise
+        raise _unusable(folder, "a folder that can be written", (error.strerror or str(error)).lower()) from error
+    return WrittenCohort(folder=folder, recordings=recordings, covariates=covariates, truth=truth)
+
+
+def _unusable(folder: Path, expected: str, found: str) -> FileAccessError:
+    hint = "Name another folder."
+    return FileAccessError([Problem(file=str(folder), place="", field="", expected=expected, found=found, hint=hint)])
+
+
+def _names(visits: Iterable[SimulatedVisit]) -> Iterator[tuple[SimulatedVisit, int, str]]:
+    for simulated in visits:
+        for index, study in enumerate(simulated.visit.studies):
+            name = f"{simulated.visit.subject}_{simulated.visit.date}_{study.nerve}_{study.technique}.edf"
+            yield simulated, index, name
+
+
+def _refuse_others(simulated: SimulatedCohort, folder: Path) -> None:
+    """Never mix two studies: whoever analyses the folder would join their visits."""
+    ours = {name for _, _, name in _names(simulated.visits)}
+    others = sorted(path.name for path in folder.glob("*.edf") if path.name not in ours)
+    if others:
+        raise _unusable(folder, "a folder without other recordings", f"{others[0]} and {len(others) - 1} more")
+
+
+def _write_recordings(visits: Sequence[SimulatedVisit], folder: Path) -> Iterator[Path]:
+    from ncs.io.edf_write import write_edf
+
+    for simulated, index, name in _names(visits):
+        write_edf(simulated.visit, folder / name, study=index)
+        yield folder / name
+
+
+def _csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(["" if cell is None else cell for cell in row] for row in rows)
+    return text.getvalue()
+
+
+def _covariate(row: CovariateValue) -> tuple[object, ...]:
+    limit = None if row.upper_limit is None else f"{row.upper_limit:g}"
+    return (row.subject, row.date, row.name, row.value, row.unit, limit)
+
+
+def _truths(visits: Iterable[SimulatedVisit]) -> Iterator[tuple[object, ...]]:
+    for simulated in visits:
+        for study, truth in zip(simulated.visit.studies, simulated.truth.studies, strict=True):
+            segment, marks = truth.segments[0], truth.sites[0].marks
+            latency, amplitude = float(marks.onset_ms[0]), float(marks.peak_uv[0])
+            responds = bool(marks.has_response[0])
+            yield (
+                simulated.visit.subject, simulated.visit.date, study.nerve, study.side, study.technique,
+                f"{segment.distal_site}-{segment.proximal_site}", f"{segment.distance_mm:g}",
+                f"{segment.nominal_velocity_m_s:g}",
+                None if segment.true_velocity_m_s is None else f"{segment.true_velocity_m_s:.3f}",
+                f"{latency:.3f}" if responds else None, f"{amplitude:.1f}" if responds else None,
+            )  # fmt: skip
 
 
 def run(dest: str | os.PathLike[str], *, progress: Callable[[BatchProgress], object] | None = None) -> Demo:
-    """Simulate the study, write it into ``dest/exports``, analyse it into ``dest/ncs.db``, compare with the truth.
+    """Simulate the study, write it, analyse it, compare the visits, write the two pages.
 
     Parameters
     ----------
     dest
-        Folder; made if there is none. Running twice gives the same files and adds nothing to the store.
+        Folder; made if there is none. It gets ``exports/``, ``ncs.db``, ``visit.html`` and ``cohort.html``. Running
+        twice gives the same files and adds nothing to the store.
     progress
         As for ``ncs.analyze_files``.
 
     Raises
     ------
     FileAccessError
-        When ``dest`` cannot be written.
+        When ``dest`` cannot be written, or holds other recordings.
+    StoreError
+        When its store holds other visits.
     NcsError
         When one of the recordings cannot be analysed.
     """
+    from ncs import longitudinal, simulate
     from ncs.batch import analyze_files
     from ncs.store import open_store
 
     folder = Path(dest)
-    visits = simulate_study()
-    paths = write_exports(visits, folder / "exports")
+    simulated = simulate.cohort(seed=SEED)
+    files = write_cohort(simulated, folder / "exports")
+    assert files.covariates is not None  # the plan has some
     with open_store(folder / "ncs.db") as store:
-        summary = analyze_files(paths, store=store, progress=progress, jobs=1)  # too few files for processes
+        summary = analyze_files(files.recordings, store=store, progress=progress, jobs=1)  # too few for processes
         if summary.failures:
             raise NcsError("\n".join(failure.message for failure in summary.failures))
-        comparisons = tuple(_compare(store, simulated) for simulated in visits)
-    return Demo(exports=folder / "exports", store=folder / "ncs.db", visits=visits, comparisons=comparisons)
+        _refuse_other_visits(store, simulated, folder)
+        longitudinal.import_covariates(store, files.covariates)
+        table = longitudinal.change(store, "motor_conduction_velocity", "median")
+        covariates = longitudinal.covariates(store)
+        cohort = longitudinal.cohort(table, covariates)
+        comparisons = tuple(_comparisons(table, simulated))
+        pages = _write_pages(folder, table, cohort, covariates, _results(store, simulated))
+    return Demo(
+        files=files, store=folder / "ncs.db", simulated=simulated, comparisons=comparisons, table=table, cohort=cohort,
+        visit_page=pages[0], cohort_page=pages[1],
+    )  # fmt: skip
 
 
-def _compare(store: Store, simulated: SimulatedVisit) -> Comparison:
-    subject, date = str(simulated.visit.subject), simulated.visit.date
-    assert date is not None  # simulated visits have one
-    truth = simulated.truth.studies[0].true_velocity_m_s
-    assert truth is not None  # every simulated motor nerve responds
-    frame = store.measurements(subject, date, nerve="median", quantity="motor_conduction_velocity")
-    value, sd = (float(frame[name].iloc[0]) for name in ("value", "sd"))
-    return Comparison(
-        subject=subject,
-        date=date,
-        visit=1 + _DAYS.index((date - _FIRST_VISIT).days - 7 * list(_COURSES).index(subject)),
-        measured_m_s=None if np.isnan(value) else value,
-        sd_m_s=None if np.isnan(sd) else sd,
-        true_m_s=truth,
-    )
+def _refuse_other_visits(store: Store, simulated: SimulatedCohort, folder: Path) -> None:
+    expected = {(str(each.visit.subject), str(each.visit.date)): len(each.visit.studies) for each in simulated.visits}
+    frame = store.visits()
+    found = {(row["subject"], row["date"]): row["files"] for row in frame.to_dict(orient="records")}
+    if found != expected:
+        subject, date = min(set(found.items()) ^ set(expected.items()))[0]
+        raise StoreError(
+            f"{folder / 'ncs.db'}: expected the visits of this simulation and no others, found another visit or other "
+            f"recordings of {subject} on {date}. Name another folder: ncs demo DEST"
+        )
+
+
+def _comparisons(table: ChangeTable, simulated: SimulatedCohort) -> Iterator[Comparison]:
+    measured = {(value.subject, value.date): value for series in table.series for value in series.visits}
+    for each in simulated.visits:
+        subject, date = str(each.visit.subject), each.visit.date
+        assert date is not None  # simulated visits have one
+        value = measured[subject, date]
+        yield Comparison(
+            subject=subject,
+            date=date,
+            visit=each.number,
+            measured_m_s=value.value,
+            sd_m_s=value.sd,
+            true_m_s=each.true_velocity_m_s,
+        )
+
+
+def _results(store: Store, simulated: SimulatedCohort) -> list[tuple[VisitResult, ...]]:
+    """Return the results of the subject that is shown, one tuple per visit."""
+    dates = [each.visit.date for each in simulated.visits if each.visit.subject.id == _SHOWN]
+    return [store.load_results(_SHOWN, str(date)) for date in dates]
+
+
+def _write_pages(
+    folder: Path,
+    table: ChangeTable,
+    cohort: Cohort,
+    covariates: Sequence[Covariate],
+    shown: list[tuple[VisitResult, ...]],
+) -> tuple[Path, Path]:
+    from ncs.report import cohort_page, visit_page
+
+    results = [result for visit in shown for result in visit]
+    texts = {
+        folder / "visit.html": visit_page(shown[0]),
+        folder / "cohort.html": cohort_page(table, cohort, covariates=covariates, results=results),
+    }
+    for path, text in texts.items():
+        path.write_text(_labelled(text), encoding="utf-8")
+    visit, together = texts
+    return visit, together
+
+
+def _labelled(page: str) -> str:
+    """Say on a page and in its title that nobody was examined."""
+    for place, words in (
+        ("<title>", "SIMULATED: "),
+        ("<body>\n", f'<p class="warning"><strong>{LABEL}</strong></p>\n'),
+    ):
+        assert place in page, f"expected a page with {place.strip()}"
+        page = page.replace(place, place + words, 1)
+    return page

@@ -21,6 +21,8 @@ __all__ = [
     "Filters",
     "Origin",
     "Provenance",
+    "ReportedCurve",
+    "ReportedMeasurement",
     "ReportedValue",
     "Segment",
     "Side",
@@ -177,6 +179,38 @@ class ReportedValue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReportedMeasurement:
+    """A result that the recorder itself computed and wrote into the file without the waveform it rests on.
+
+    Parameters
+    ----------
+    quantity
+        A name in ``ncs.quantities.QUANTITIES``; ``"reported_value"`` for what ncs has no name for.
+    value
+        In ``unit``.
+    source
+        Program and settings as the file states them, and the number as the file words it.
+    site
+        Stimulation site, lower case.
+    """
+
+    quantity: str
+    value: float
+    unit: str
+    source: str
+    site: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportedCurve:
+    """A table of the file that reported measurements rest on; headings, with their units, as the file words them."""
+
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[float | None, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
     """Stretch of nerve between two stimulation sites with a distance measured directly."""
 
@@ -277,7 +311,10 @@ class Trace:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Study:
-    """One nerve, one side, one technique, one recording site; its traces differ in the stimulation site."""
+    """One nerve, one side, one technique, one recording site; its traces differ in the stimulation site.
+
+    A file that holds results and no waveforms gives a study without traces, with ``reported`` and ``curves``.
+    """
 
     traces: tuple[Trace, ...]
     nerve: str | None = None
@@ -289,12 +326,18 @@ class Study:
     segments: tuple[Segment, ...] = ()
     distance_sd_mm: float | None = None
     """Standard deviation of the laboratory's tape measurement, where the protocol states one."""
+    reported: tuple[ReportedMeasurement, ...] = ()
+    curves: tuple[ReportedCurve, ...] = ()
     provenance: Provenance = field(default_factory=Provenance)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFile:
-    """The file a visit was read from. ``sidecar_sha256`` and ``protocol_sha256`` are empty where none was used."""
+    """The file a visit was read from. ``sidecar_sha256`` and ``protocol_sha256`` are empty where none was used.
+
+    Of a recording that consists of several files, ``name`` is that of the one that was named, and ``sha256`` and
+    ``size_bytes`` cover all of them.
+    """
 
     name: str
     sha256: str

@@ -153,7 +153,86 @@ _ROWS = (
     ),
 )  # fmt: skip
 
-QUANTITIES: MappingProxyType[str, Quantity] = MappingProxyType({row.name: row for row in _ROWS})
+_KIERNAN = "Kiernan et al., Muscle Nerve 2000;23:399-409 (cited second-hand); computed by the recorder"
+
+# name, unit, heading, decimals, definition: what threshold tracking reports; ncs passes these on and computes none.
+_EXCITABILITY = (
+    ("half_maximum_stimulus", "mA", "stim 50%", 2, "Stimulus current for half of the maximum response."),
+    ("strength_duration_time_constant", "ms", "SDTC", 3,
+     ("Strength-duration time constant: pulse width at which the line of threshold charge over pulse width meets zero, "
+     "with its sign reversed (Weiss's law).")),
+    ("rheobase", "mA", "rheobase", 2, "Slope of threshold charge over pulse width (Weiss's law)."),
+    ("stimulus_response_slope", "1", "SR slope", 2, "Slope of the stimulus-response curve, as the recorder scales it."),
+    ("excitability_peak_response", "uV", "peak resp.", 3, "Largest response, as the recorder measures amplitudes."),
+    ("excitability_maximum_cmap", "uV", "max CMAP", 3,
+     ("Maximum CMAP of the stimulus-response curve, as the recorder measures amplitudes; the pulse width is in the "
+     "method.")),
+    ("resting_iv_slope", "1", "rest. I/V", 3,
+     "Slope of current over threshold reduction between -10 and 10 % of threshold."),
+    ("minimum_iv_slope", "1", "min. I/V", 3, "Least slope of current over threshold reduction."),
+    ("hyperpolarizing_iv_slope", "1", "hyp. I/V", 3,
+     "Slope of current over threshold reduction between -100 and -80 % of threshold."),
+    ("relative_refractory_period", "ms", "RRP", 2,
+     "Interval after a supramaximal stimulus at which the threshold change first crosses zero."),
+    ("refractoriness_2_ms", "%", "refr. 2 ms", 1, "Threshold change 2 ms after a supramaximal stimulus."),
+    ("refractoriness_2_5_ms", "%", "refr. 2.5 ms", 1, "Threshold change 2.5 ms after a supramaximal stimulus."),
+    ("superexcitability", "%", "superexc.", 1,
+     "Lowest mean of threshold changes (negative) at three neighbouring intervals of the recovery cycle."),
+    ("superexcitability_5_ms", "%", "superexc. 5 ms", 1, "Threshold change 5 ms after a supramaximal stimulus."),
+    ("superexcitability_7_ms", "%", "superexc. 7 ms", 1, "Threshold change 7 ms after a supramaximal stimulus."),
+    ("subexcitability", "%", "subexc.", 1,
+     ("Highest mean of threshold changes at three neighbouring intervals of the recovery cycle after "
+     "superexcitability.")),
+    ("ted_10_20_ms", "%", "TEd 10-20", 1,
+     "Mean threshold reduction 10 to 20 ms after the start of a depolarizing current of 40 % of threshold."),
+    ("ted_40_60_ms", "%", "TEd 40-60", 1,
+     "Mean threshold reduction 40 to 60 ms after the start of a depolarizing current of 40 % of threshold."),
+    ("ted_90_100_ms", "%", "TEd 90-100", 1,
+     "Mean threshold reduction 90 to 100 ms after the start of a depolarizing current of 40 % of threshold."),
+    ("ted_peak", "%", "TEd peak", 1,
+     "Greatest threshold reduction during a depolarizing current of 40 % of threshold, as the recorder smooths it."),
+    ("ted_undershoot", "%", "TEd undersh.", 1,
+     ("Greatest threshold increase (negative) after a depolarizing current of 40 % of threshold, as the recorder "
+     "smooths it.")),
+    ("teh_10_20_ms", "%", "TEh 10-20", 1,
+     "Mean threshold reduction 10 to 20 ms after the start of a hyperpolarizing current of 40 % of threshold."),
+    ("teh_20_40_ms", "%", "TEh 20-40", 1,
+     "Mean threshold reduction 20 to 40 ms after the start of a hyperpolarizing current of 40 % of threshold."),
+    ("teh_90_100_ms", "%", "TEh 90-100", 1,
+     "Mean threshold reduction 90 to 100 ms after the start of a hyperpolarizing current of 40 % of threshold."),
+    ("teh_overshoot", "%", "TEh oversh.", 1,
+     "Greatest threshold reduction after a hyperpolarizing current of 40 % of threshold, as the recorder smooths it."),
+    ("teh_slope_101_140_ms", "1", "TEh slope", 3,
+     ("Slope of threshold reduction over time, 101 to 140 ms after the start of a hyperpolarizing current of 40 % of "
+     "threshold.")),
+    ("ted20_peak", "%", "TEd20 peak", 1,
+     "Greatest threshold reduction during a depolarizing current of 20 % of threshold, as the recorder smooths it."),
+    ("ted20_10_20_ms", "%", "TEd20 10-20", 1,
+     "Mean threshold reduction 10 to 20 ms after the start of a depolarizing current of 20 % of threshold."),
+    ("teh20_10_20_ms", "%", "TEh20 10-20", 1,
+     "Mean threshold reduction 10 to 20 ms after the start of a hyperpolarizing current of 20 % of threshold."),
+    ("ted40_accommodation", "%", "TEd40 accom.", 1,
+     "Accommodation to a depolarizing current of 40 % of threshold, as the recorder computes it."),
+    ("s2_accommodation", "%", "S2 accom.", 1,
+     "TEd(peak) minus TEd(90-100 ms)."),
+    ("accommodation_half_time", "ms", "accom. t/2", 1,
+     "Time in which half of the accommodation to a depolarizing current takes place, as the recorder computes it."),
+    ("excitability_latency", "ms", "exc. latency", 2, "Latency of the tracked response, as the recorder measures it."),
+    ("polarizing_current", "mA", "polar.", 3, "Polarizing current in which the cycle was recorded."),
+    ("polarizing_current_percent", "%", "polar. %", 1,
+     "Polarizing current in which the cycle was recorded, in percent of threshold."),
+    ("reported_value", "", "reported", 3, "A number of the recorder that ncs has no name for; its method names it."),
+)  # fmt: skip
+
+_REPORTED_ROWS = tuple(
+    Quantity(
+        name=name, unit=unit, label=label, per="study", decimals=decimals, definition=definition, source=_KIERNAN,
+        **({"display_unit": "mV", "display_factor": 1e-3} if unit == "uV" else {}),  # type: ignore[arg-type]
+    )
+    for name, unit, label, decimals, definition in _EXCITABILITY
+)  # fmt: skip
+
+QUANTITIES: MappingProxyType[str, Quantity] = MappingProxyType({row.name: row for row in (*_ROWS, *_REPORTED_ROWS)})
 
 
 def quantity(name: str) -> Quantity:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ncs.detect.marks import Marks
 
-__all__ = ["COLUMNS", "Measurement", "Reason", "TraceMarks", "VisitResult"]
+__all__ = ["COLUMNS", "REPORTED_BY", "Measurement", "Reason", "TraceMarks", "VisitResult"]
 
 
 COLUMNS = (
@@ -23,6 +23,10 @@ COLUMNS = (
     "unit", "reason", "method", "distance_mm", "skin_temperature_c", "flags", "source", "sha256", "version",
 )  # fmt: skip
 """Columns of a long table of measurements, here and out of the store."""
+
+
+REPORTED_BY = "reported by "
+"""How the method of a measurement begins that ncs did not make, but found in a file without waveforms."""
 
 
 class Reason(StrEnum):

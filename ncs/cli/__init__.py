@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ncs import __version__
-from ncs.cli import analyze, demo, formats, show
+from ncs.cli import analyze, change, covariates, demo, formats, repeatability, report, show, simulate
 from ncs.errors import NcsError
 
 if TYPE_CHECKING:
@@ -23,8 +23,13 @@ __all__ = ["app", "main"]
 
 _VERBS: dict[str, Callable[..., None]] = {
     "analyze": analyze.run,
+    "covariates": covariates.run,
+    "change": change.run,
+    "repeatability": repeatability.run,
     "show": show.run,
+    "report": report.run,
     "formats": formats.run,
+    "simulate": simulate.run,
     "demo": demo.run,
 }
 _EPILOG = "Tables go to stdout, progress and warnings to stderr. Exit status: 0 all done, 1 some inputs failed, 2 the \

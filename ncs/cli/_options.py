@@ -8,12 +8,17 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["DEFAULT_STORE", "OutputFormat", "StoreOption", "command"]
+__all__ = ["DEFAULT_STORE", "NerveOption", "OutputFormat", "QuantityOption", "StoreOption", "command"]
 
 DEFAULT_STORE = "ncs.db"
 
 StoreOption = Annotated[
     str, typer.Option("--store", metavar="URL", help="Store of results: an SQLite file or postgresql://…")
+]
+
+NerveOption = Annotated[str, typer.Option("--nerve", metavar="NAME", help="Nerve.")]
+QuantityOption = Annotated[
+    str, typer.Option("--quantity", metavar="NAME", help="Quantity, as in ncs show --format csv.")
 ]
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ncs.cli._numbers import Notes, number
 from ncs.cli._output import clean, fits, print_lines, print_table, table
 from ncs.quantities import QUANTITIES
+from ncs.report.numbers import Notes, number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -39,6 +39,10 @@ def run(
     onset_method: Annotated[
         str | None, typer.Option(metavar="NAME", help="How the onset is found; changepoint if not given.")
     ] = None,
+    find_stimulus: Annotated[
+        bool,
+        typer.Option("--find-stimulus", help="Take the artefact for the stimulus where nothing states its time."),
+    ] = False,
     keep_identifiers: Annotated[
         bool, typer.Option("--keep-identifiers", help="Keep names and dates of birth that stand in the files.")
     ] = False,
@@ -57,6 +61,7 @@ def run(
                 protocol=protocol,
                 jobs=jobs,
                 onset_method=onset_method or DEFAULT_ONSET_METHOD,
+                find_stimulus=find_stimulus,
                 subject=subject,
                 keep_identifiers=keep_identifiers,
                 progress=tell,

@@ -44,27 +44,12 @@ def run(
             _show_visit(opened, subject, date, output, store)
 
 
-def _print_csv(frame: Any) -> None:
-    from ncs.cli._output import clean, print_lines
-
-    safe = frame.apply(lambda column: [clean(cell) if isinstance(cell, str) else cell for cell in column])
-    print_lines(*safe.to_csv(index=False, lineterminator="\n").rstrip("\n").split("\n"))
-
-
-def _print_frame(frame: Any, output: OutputFormat, key: str) -> None:
-    if output is OutputFormat.CSV:
-        _print_csv(frame)
-        return
-    from ncs.cli._documents import document, frame_entries
-    from ncs.cli._output import print_json
-
-    print_json(document(**{key: frame_entries(frame)}))
-
-
 def _show_visits(store: Store, output: OutputFormat, name: str) -> None:
+    from ncs.cli._frames import print_frame
+
     visits = store.visits()
     if output is not OutputFormat.TABLE:
-        _print_frame(visits, output, "visits")
+        print_frame(visits, output, "visits")
         return
     from ncs.cli._output import print_lines, print_table, table
 
@@ -104,9 +89,11 @@ def _check_subject(store: Store, subject: str, name: str) -> list[str]:
 
 
 def _show_subject(store: Store, subject: str, output: OutputFormat, name: str) -> None:
+    from ncs.cli._frames import print_csv
+
     dates = _check_subject(store, subject, name)
     if output is OutputFormat.CSV:
-        _print_csv(store.measurements(subject))
+        print_csv(store.measurements(subject))
         return
     visits = {date: store.load_results(subject, date) for date in dates}
     if output is OutputFormat.JSON:
@@ -118,6 +105,7 @@ def _show_subject(store: Store, subject: str, output: OutputFormat, name: str) -
 
 
 def _show_visit(store: Store, subject: str, date: str, output: OutputFormat, name: str) -> None:
+    from ncs.cli._frames import print_csv
     from ncs.errors import StoreError
 
     dates = _check_subject(store, subject, name)
@@ -125,7 +113,7 @@ def _show_visit(store: Store, subject: str, date: str, output: OutputFormat, nam
     if date not in dates:
         raise StoreError(f"There is no visit of {subject} on {date} in {name}; there are {', '.join(dates)}.")
     if output is OutputFormat.CSV:
-        _print_csv(frame)
+        print_csv(frame)
         return
     results = store.load_results(subject, date)
     if output is OutputFormat.JSON:
@@ -144,12 +132,14 @@ def _print_visits(visits: list[Any]) -> None:
 
 
 def _show_failures(store: Store, output: OutputFormat) -> None:
+    from ncs.cli._frames import print_csv, print_frame
+
     failures = store.failures()
     if output is OutputFormat.JSON:
-        _print_frame(failures, output, "failures")
+        print_frame(failures, output, "failures")
         return
     if output is OutputFormat.CSV:
-        _print_csv(failures.drop(columns="problems"))
+        print_csv(failures.drop(columns="problems"))
         return
     from ncs.cli._errors import problem_lines
     from ncs.cli._output import clean, print_lines

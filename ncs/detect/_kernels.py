@@ -233,13 +233,13 @@ P_SCALE = N_NUISANCE + 1
 P_HEIGHT = N_NUISANCE + 2
 P_MODES = N_NUISANCE + 3
 WIDTH = 16
-"""Length of a design row: parameters, filled up so that loops over it are of fixed length."""
+"""Room for the parameters in a design row."""
 DRIFT_SD_UV = 30.0
 """Prior standard deviation of the drift over 10 ms."""
 TAIL_SD_UV = (10000.0, 1000.0)
 MAINS_SD_UV = 30.0
-PRE_BINS = 6
-QUIET_BINS = 10
+PRE_BINS = 4
+QUIET_BINS = 8
 MOST_BINS = 64
 MOST_STEPS = 4
 STRETCHES = 16
@@ -276,14 +276,20 @@ def load(row: Array, y: Array, total: Array) -> tuple[float, float, bool]:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def smallest_step(y: Array) -> float:
-    """Return the smallest difference between neighbours that differ: of a converter, its step; 0 where none differ."""
+def step_noise(y: Array, density: float, least: float) -> float:
+    """Return ``density``, raised to the variance of a converter's rounding where that is larger.
+
+    The converter's step is the smallest difference between neighbours that differ, at least ``least``.
+    """
     step = math.inf
     for i in range(1, y.shape[0]):
         d = abs(y[i] - y[i - 1])
         if 0.0 < d < step:
             step = d
-    return step if step < math.inf else 0.0
+            if step * step <= 12.0 * density:
+                break
+    step = max(step if step < math.inf else 0.0, least)
+    return max(density, step * step / 12.0)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -298,19 +304,33 @@ def box_mean(total: Array, first: int, last: int) -> float:
 def bend_noise(total: Array, first: int, last: int, width: int, lag: int) -> float:
     """Return the variance of means over ``width`` samples in ``[first, last)`` from second differences over ``lag``.
 
-    NaN where the stretch is too short for one.
+    NaN where the stretch is too short for one. Two sums are kept, because one has to wait for its last addition.
     """
-    count = 0
-    acc = 0.0
+    count = (last - first - 2 * lag - width) // width + 1
+    if count < 1:
+        return math.nan
+    even = 0.0
+    odd = 0.0
     i = first
-    while i + 2 * lag + width <= last:
-        a = total[i + width] - total[i]
-        b = total[i + lag + width] - total[i + lag]
-        c = total[i + 2 * lag + width] - total[i + 2 * lag]
-        acc += (a - 2 * b + c) ** 2
-        count += 1
-        i += width
-    return acc / (6.0 * width * width * count) if count > 0 else math.nan
+    for _ in range(count // 2):
+        even += second_difference(total, i, width, lag)
+        odd += second_difference(total, i + width, width, lag)
+        i += 2 * width
+    if count % 2 == 1:
+        even += second_difference(total, i, width, lag)
+    return (even + odd) / (6.0 * width * width * count)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def second_difference(total: Array, i: int, width: int, lag: int) -> float:
+    """Return the squared second difference over ``lag`` of sums over ``width`` samples."""
+    j = i + lag
+    k = j + lag
+    a = total[i + width] - total[i]
+    b = total[j + width] - total[j]
+    c = total[k + width] - total[k]
+    d = a - 2 * b + c
+    return float(d * d)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -494,7 +514,7 @@ def cut_bins(pre: int, before: int, lo: int, onset: float, scale: float, top: in
     count = quiet
     at = rise
     while at < top and count < edge.first.shape[0]:
-        wide = fine if at < onset + 0.6 * scale else 2 * fine
+        wide = fine if -0.35 * scale < at - onset < 0.6 * scale else 2 * fine
         edge.first[count] = at
         edge.last[count] = min(at + wide, top)
         at += wide
@@ -527,33 +547,36 @@ def fill_bins(total: Array, p0: float, rate: float, density: float, quiet: int, 
 def quiet_equations(edge: Edge, n_par: int) -> None:
     """Start the normal equations at the estimate: priors and quiet bins."""
     for i in range(n_par):
-        for j in range(WIDTH):
+        for j in range(i):
             edge.a[i, j] = 0.0
         edge.a[i, i] = edge.w0[i]
         edge.g[i] = edge.w0[i] * (edge.x0[i] - edge.x[i])
     for i in range(N_NUISANCE):
         edge.g[i] += edge.quiet_g[i]
-        for j in range(N_NUISANCE):
+        for j in range(i + 1):
             edge.a[i, j] += edge.quiet[i, j]
+        for j in range(N_NUISANCE):
             edge.g[i] -= edge.quiet[i, j] * edge.x[j]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def add_row(edge: Edge, row: Array, weight: float, difference: float, n_par: int) -> None:
-    """Add one bin to the normal equations."""
+    """Add one bin to the normal equations, of which the lower half is kept."""
     for i in range(n_par):
         w = weight * row[i]
         edge.g[i] += w * difference
-        for j in range(WIDTH):
+        for j in range(i + 1):
             edge.a[i, j] += w * row[j]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def rise_row(edge: Edge, b: int, rise: Rise, n_modes: int) -> tuple[float, float]:
-    """Complete the design row of a bin at the estimate; return the model there and the variance of its shape."""
+def rise_row(edge: Edge, b: int, rise: Rise, n_modes: int, scale: float) -> tuple[float, float]:
+    """Complete the design row of a bin at the estimate; return the model there and the variance of its shape.
+
+    ``scale`` is that of the estimate, in samples.
+    """
     row = edge.row[b]
     x = edge.x
-    scale = math.exp(x[P_SCALE])
     height = x[P_HEIGHT]
     u = (0.5 * (edge.first[b] + edge.last[b] - 1) - x[P_ONSET]) / scale
     spot = (u - rise.grid[0]) / rise.grid[1]
@@ -583,17 +606,25 @@ def rise_row(edge: Edge, b: int, rise: Rise, n_modes: int) -> tuple[float, float
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def edge_equations(edge: Edge, rise: Rise, quiet: int, count: int, n_modes: int) -> float:
-    """Fill the normal equations of the whole model at the estimate; return the misfit of the bins on the rise."""
+def edge_equations(edge: Edge, rise: Rise, quiet: int, count: int, n_modes: int) -> None:
+    """Fill the normal equations of the whole model at the estimate."""
     n_par = P_MODES + n_modes
+    scale = math.exp(edge.x[P_SCALE])
     quiet_equations(edge, n_par)
+    for b in range(quiet, count):
+        model, rest = rise_row(edge, b, rise, n_modes, scale)
+        add_row(edge, edge.row[b], 1.0 / (1.0 / edge.weight[b] + rest), edge.value[b] - model, n_par)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def rise_misfit(edge: Edge, rise: Rise, quiet: int, count: int, n_modes: int) -> float:
+    """Return the misfit of the bins on the rise at the estimate, up to a constant."""
+    scale = math.exp(edge.x[P_SCALE])
     misfit = 0.0
     for b in range(quiet, count):
-        model, rest = rise_row(edge, b, rise, n_modes)
+        model, rest = rise_row(edge, b, rise, n_modes, scale)
         w = 1.0 / (1.0 / edge.weight[b] + rest)
-        d = edge.value[b] - model
-        misfit += w * d * d - math.log(w)
-        add_row(edge, edge.row[b], w, d, n_par)
+        misfit += w * (edge.value[b] - model) ** 2 - math.log(w)
     return misfit
 
 
@@ -656,11 +687,11 @@ def fit_edge(
     density: float,
     edge: Edge,
     rise: Rise,
-) -> tuple[int, int, float]:
+) -> tuple[int, int]:
     """Fit baseline, tails, mains and rise up to the sample ``top`` by Gauss-Newton steps, into ``edge.x``.
 
-    Return the number of quiet bins, of all bins (0 if the fit failed), and the misfit on the rise. ``edge.a`` keeps the
-    Cholesky factor of the precision at the estimate.
+    Return the number of quiet bins and of all bins (0 if the fit failed). ``edge.a`` keeps the Cholesky factor of the
+    precision at the estimate before the last step.
     """
     n_modes = rise.prior_sd.shape[0]
     n_par = P_MODES + n_modes
@@ -669,7 +700,6 @@ def fit_edge(
     cut_scale = 0.0
     quiet = 0
     count = 0
-    misfit = 0.0
     for _ in range(MOST_STEPS):
         scale = math.exp(x[P_SCALE])
         if not (abs(x[P_ONSET] - cut_onset) < 0.35 * scale and abs(x[P_SCALE] - cut_scale) < 0.35):
@@ -677,9 +707,9 @@ def fit_edge(
             cut_scale = x[P_SCALE]
             quiet, count = cut_bins(pre, before, lo, cut_onset, scale, top, edge)
             fill_bins(total, p0, rate, density, quiet, count, edge)
-        misfit = edge_equations(edge, rise, quiet, count, n_modes)
+        edge_equations(edge, rise, quiet, count, n_modes)
         if not solve(edge.a, g, n_par):
-            return quiet, 0, misfit
+            return quiet, 0
         shrink = 1.0
         if abs(g[P_ONSET]) > 0.5 * scale:
             shrink = 0.5 * scale / abs(g[P_ONSET])
@@ -687,20 +717,20 @@ def fit_edge(
             shrink = 0.4 / abs(g[P_SCALE])
         for i in range(n_par):
             x[i] += shrink * g[i]
-        if shrink == 1.0 and abs(g[P_ONSET]) < 0.01 * scale and abs(g[P_SCALE]) < 0.03:
+        if shrink == 1.0 and abs(g[P_ONSET]) < 0.04 * scale and abs(g[P_SCALE]) < 0.1:
             break
     if not (math.isfinite(x[P_ONSET]) and x[P_HEIGHT] > 0):
-        return quiet, 0, misfit
-    return quiet, count, misfit
+        return quiet, 0
+    return quiet, count
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def rise_gain(edge: Edge, quiet: int, count: int, misfit: float, n_modes: int) -> float:
+def rise_gain(edge: Edge, rise: Rise, quiet: int, count: int, n_modes: int) -> float:
     """Return by how much twice the log likelihood (with priors) of the fitted rise exceeds that of a sweep without one.
 
     Overwrites the normal equations.
     """
-    full = misfit + quiet_misfit(edge)
+    full = rise_misfit(edge, rise, quiet, count, n_modes) + quiet_misfit(edge)
     for i in range(P_MODES + n_modes):
         full += edge.w0[i] * (edge.x[i] - edge.x0[i]) ** 2
     for i in range(N_NUISANCE):
@@ -1063,8 +1093,7 @@ def mark_one(
     fine, density = noise_density(total, int(p0) - 1, lo, rate, stretches)
     if not math.isfinite(fine):
         return INVALID_INPUT
-    step = max(smallest_step(y), 1e-6 * (high - low))
-    density = max(density, step * step / 12.0)
+    density = step_noise(y, density, 1e-6 * (high - low))
     row[19] = math.sqrt(fine)
     before = min(int(p0 - 0.15 * rate), lo - half)
     pre = max(0, int(p0 - 8.0 * rate))
@@ -1086,10 +1115,10 @@ def mark_one(
     if not box_mean(total, summit - half, summit + half + 1) > base:
         return NO_RESPONSE
     end = start_edge(total, lo, foot, summit, base, half, rate, edge, rise)
-    quiet, count, misfit = fit_edge(total, lo, end, p0, pre, before, rate, density, edge, rise)
+    quiet, count = fit_edge(total, lo, end, p0, pre, before, rate, density, edge, rise)
     window = (lo, hi, foot, top, summit)
     return measure_response(
-        y, total, low, high, p0, window, base, half, fine, density, quiet, count, misfit, options, method, edge, rise,
+        y, total, low, high, p0, window, base, half, fine, density, quiet, count, options, method, edge, rise,
         row, code,
     )  # fmt: skip
 
@@ -1108,7 +1137,6 @@ def measure_response(
     density: float,
     quiet: int,
     count: int,
-    misfit: float,
     options: Array,
     method: int,
     edge: Edge,
@@ -1139,7 +1167,7 @@ def measure_response(
     reach = max(2, min(reach, min(top, n - 1 - top)))
     at, value, bend = cubic_top(y, top, reach, 1.0)
     peak = value - floor
-    if not peak > 5 * smooth:
+    if not peak > max(5 * smooth, options[7]):
         return NO_RESPONSE
     floor_sd = smooth
     if positivity or not fitted:
@@ -1155,11 +1183,11 @@ def measure_response(
         for i in range(P_MODES + n_modes):
             edge.g[i] = basis[i] if i < N_NUISANCE else 0.0
         floor_sd = spread_of(edge.a, P_MODES + n_modes, edge.g)
-    present = presence(
-        edge, total, p0, window, half, peak, base, smooth, rate, options[6] * rate, quiet, count, misfit, n_modes
-    )
+    present = presence(edge, total, p0, window, half, peak, base, smooth, rate, options[6] * rate, quiet, count, rise)
     if present != FOUND:
         return present
+    if top - onset > options[6] * rate:
+        return NO_RESPONSE
     if onset < lo + EDGE_GUARD_MS * rate:
         return AT_WINDOW_EDGE
     if positivity:
@@ -1242,8 +1270,7 @@ def presence(
     slowest: float,
     quiet: int,
     count: int,
-    misfit: float,
-    n_modes: int,
+    rise: Rise,
 ) -> int:
     """Return the outcome of the fitted candidate: it must stand out, and from more than the noise of its own pace.
 
@@ -1251,7 +1278,7 @@ def presence(
     by many times the noise. Mains and slow noise rise and fall as well, but everywhere: the candidate must exceed
     what the rest of the sweep does within the duration of its rise. Overwrites the normal equations.
     """
-    lo, hi, foot, top, _ = window
+    lo, hi, foot, top, first = window
     summit = box_mean(total, top - half, top + half + 1)
     low = max(base, box_mean(total, foot - half, foot + half + 1))
     size = min(peak, summit - low)
@@ -1262,21 +1289,54 @@ def presence(
     if size < 4 * unrest or top - start > slowest or top < lo + 0.5 * rate:
         return NO_RESPONSE
     blank = int(p0) - 1
+    valley = lowest_between(total, first, top, half) if top != first else int(start)
+    climb = min(size, summit - box_mean(total, valley - half, valley + half + 1))
     for period in (20.0 * rate, rate / 0.06):
         if repeats(total, blank, lo, int(start), top, half, period, summit, size):
             return NO_RESPONSE
+        if climb > 0.5 * size and repeats(total, blank, lo, valley, top, half, period, summit, climb):
+            return NO_RESPONSE
+    if stays_high(total, top, hi, half, 0.5 * (low + summit), 5 * max(int(top - start), int(0.5 * rate))):
+        return NO_RESPONSE
     lowest = summit
     for i in range(top, min(hi, top + 3 * pace + int(0.4 * slowest))):
         lowest = min(lowest, box_mean(total, i - half, i + half + 1))
     fall = summit - lowest
     stands_out = min(size, fall) > 9 * smooth
     if not stands_out and count > 0:
-        stands_out = rise_gain(edge, quiet, count, misfit, n_modes) > EVIDENCE
+        stands_out = rise_gain(edge, rise, quiet, count, rise.prior_sd.shape[0]) > EVIDENCE
     if not stands_out:
         return NO_RESPONSE
     if fall < 0.3 * size:
         return AT_WINDOW_EDGE if hi - top < 2 * pace else NO_RESPONSE
     return FOUND
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def lowest_between(total: Array, first: int, last: int, half: int) -> int:
+    """Return where the smoothed sweep is lowest in ``[first, last]``."""
+    at = first
+    low = math.inf
+    for i in range(first, last + 1):
+        v = box_mean(total, i - half, i + half + 1)
+        if v < low:
+            low = v
+            at = i
+    return at
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def stays_high(total: Array, top: int, hi: int, half: int, level: float, longest: int) -> bool:
+    """Return whether the smoothed sweep stays above ``level`` for longer than ``longest`` samples after ``top``.
+
+    A response falls about as fast as it rises; the swing of an amplifier that the artefact has driven does not.
+    """
+    if top + longest + half >= hi:
+        return False
+    for i in range(top, top + longest + 1):
+        if box_mean(total, i - half, i + half + 1) < level:
+            return False
+    return True
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -114,7 +114,11 @@ ONSET_METHODS: Final = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Response:
-    """What the kernel must know of a kind of response; times in ms."""
+    """What the kernel must know of a kind of response; times in ms.
+
+    An amplifier that has been driven by the artefact swings back slowly and by some microvolts: ``slowest_rise_ms``
+    (10 % of the rise to its peak) and ``least_uv`` (of the negative peak) keep such swings from being marked.
+    """
 
     code: int
     blank_ms: float
@@ -122,15 +126,28 @@ class _Response:
     smooth_ms: float
     peak_threshold_uv: float
     slowest_rise_ms: float
+    least_uv: float
 
 
 RESPONSES: Final = MappingProxyType(
     {
         "cmap": _Response(
-            code=0, blank_ms=0.6, latest_ms=50.0, smooth_ms=0.3, peak_threshold_uv=50.0, slowest_rise_ms=15.0
+            code=0,
+            blank_ms=0.6,
+            latest_ms=50.0,
+            smooth_ms=0.3,
+            peak_threshold_uv=50.0,
+            slowest_rise_ms=15.0,
+            least_uv=25.0,
         ),
         "snap": _Response(
-            code=1, blank_ms=0.5, latest_ms=20.0, smooth_ms=0.15, peak_threshold_uv=2.0, slowest_rise_ms=3.0
+            code=1,
+            blank_ms=0.5,
+            latest_ms=20.0,
+            smooth_ms=0.15,
+            peak_threshold_uv=2.0,
+            slowest_rise_ms=1.8,
+            least_uv=0.0,
         ),
     }
 )
@@ -142,6 +159,7 @@ DETECTOR_PARAMETERS: Final[dict[str, Any]] = {
         "smooth_ms": r.smooth_ms,
         "peak_threshold_uv": r.peak_threshold_uv,
         "slowest_rise_ms": r.slowest_rise_ms,
+        "least_uv": r.least_uv,
     }
     for name, r in RESPONSES.items()
 }
@@ -227,6 +245,7 @@ def mark(
             kind.peak_threshold_uv,
             method.parameter[response],
             kind.slowest_rise_ms,
+            kind.least_uv,
         ],
         np.float64,
     )

@@ -14,6 +14,7 @@ import numpy as np
 
 from ncs.errors import ConflictError, Problem
 from ncs.io._match import Conflicts, Matched, match
+from ncs.io._stimuli import is_same_marker
 from ncs.io._units import voltage_factor
 from ncs.model import Origin, Segment, Side, Study, Technique, Trace, Visit
 
@@ -129,9 +130,10 @@ def _with_sidecar(visit: Visit, sidecar: Sidecar, conflicts: Conflicts) -> Visit
         covariates.update(stated.values)
         if stated.origins:
             whole.origins[f"covariates.{name}"] = Origin.SIDECAR
+    named = [_with_named_sites(study, sidecar, conflicts) for study in visit.studies]
     studies = [
         _with_entry(matched, sidecar, f"study {number}", conflicts)
-        for number, matched in enumerate(match(visit.studies, sidecar, conflicts), start=1)
+        for number, matched in enumerate(match(named, sidecar, conflicts), start=1)
     ]
     return replace(
         visit,
@@ -141,6 +143,22 @@ def _with_sidecar(visit: Visit, sidecar: Sidecar, conflicts: Conflicts) -> Visit
         provenance=visit.provenance.with_origins(**person.origins, **whole.origins),
         **whole.values,
     )
+
+
+def _with_named_sites(study: Study, sidecar: Sidecar, conflicts: Conflicts) -> Study:
+    """Fill the stimulation sites that the sidecar gives to markers, codes and times."""
+    sites = sidecar.stimuli.sites() if sidecar.stimuli is not None else {}
+    if not sites:
+        return study
+    traces = []
+    for trace in study.traces:
+        label = trace.stimulus.label
+        changes = _Changes(conflicts, f"stimulus {label!r}")
+        site = next((site for text, site in sites.items() if is_same_marker(text, label)), None)
+        changes.take("stimulation_site", trace.stimulation_site, site)
+        origins = trace.provenance.with_origins(**changes.origins)
+        traces.append(replace(trace, provenance=origins, **changes.values) if changes.values else trace)
+    return replace(study, traces=tuple(traces))
 
 
 def _with_entry(matched: Matched, sidecar: Sidecar, place: str, conflicts: Conflicts) -> Study:
@@ -237,7 +255,9 @@ def _per_sweep(values: tuple[float, ...] | None, trace: Trace, name: str, change
         return None
     if len(values) not in {1, trace.n_sweeps}:
         expected = f"{len(values)} values (the sidecar)"
-        changes.conflicts.add(changes.place, name, expected, f"{trace.n_sweeps} sweeps (the file)")
+        is_whole = name == "stimulus_ms" and trace.n_sweeps == 1
+        hint = "Times of the stimuli of a continuous recording are `times_ms` in `stimuli`." if is_whole else ""
+        changes.conflicts.add(changes.place, name, expected, f"{trace.n_sweeps} sweeps (the file)", hint)
         return None
     return np.array(np.broadcast_to(np.asarray(values, dtype=np.float64), (trace.n_sweeps,)))
 

@@ -10,7 +10,8 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
-from ncs.io._edf_header import Faults, Header, Signal, decode_text, quoted
+from ncs.io._edf_header import Header, Signal, decode_text
+from ncs.io._faults import Faults, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from ncs.errors import Problem, ReadError
+from ncs.io._faults import Faults, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Faults", "Header", "Signal", "decode_header", "decode_text"]
+__all__ = ["Header", "Signal", "decode_header", "decode_text"]
 
 _FIXED_BYTES = 256
 _SIGNAL_BYTES = 256
@@ -31,56 +31,6 @@ _LONGEST_RECORD_S = 366 * 86400
 _HIGHEST_RATE_HZ = 1e8
 _LARGEST_PHYSICAL = 1e15
 _CYRILLIC_SHARE = 0.6
-_MOST_FAULTS = 100
-_MOST_QUOTED = 40
-
-
-@dataclass(slots=True, kw_only=True)
-class Faults:
-    """Every problem of one file, in the order found; what comes after the first hundred is only counted."""
-
-    file: str
-    fatal: list[Problem] = field(default_factory=list)
-    noted: list[Problem] = field(default_factory=list)
-    uncounted: int = 0
-
-    def add(self, place: str, name: str, expected: str, found: str, hint: str = "") -> None:
-        """Record a fault because of which the file cannot be used."""
-        self._keep(self.fatal, (place, name, expected, found), hint)
-
-    def note(self, place: str, name: str, expected: str, found: str, hint: str = "") -> None:
-        """Record a fault in spite of which the reading goes on."""
-        self._keep(self.noted, (place, name, expected, found), hint)
-
-    def _keep(self, faults: list[Problem], words: tuple[str, str, str, str], hint: str) -> None:
-        if len(faults) >= _MOST_FAULTS:
-            self.uncounted += 1
-            return
-        place, name, expected, found = words
-        sentence = f"{hint[0].upper()}{hint[1:]}." if hint else ""
-        faults.append(Problem(file=self.file, place=place, field=name, expected=expected, found=found, hint=sentence))
-
-    @property
-    def overflowing(self) -> bool:
-        """Whether so much is wrong that looking further helps nobody."""
-        return self.uncounted > 0
-
-    def raise_if_fatal(self) -> None:
-        """Raise everything found so far, if any of it forbids using the file.
-
-        Raises
-        ------
-        ReadError
-            With all problems of the file, the fatal ones first.
-        """
-        if not self.fatal:
-            return
-        problems = [*self.fatal, *self.noted]
-        if self.uncounted:
-            more = Problem(file=self.file, place="", field="file", expected="no further fault",
-                           found=f"{self.uncounted} more or not looked for")  # fmt: skip
-            problems.append(more)
-        raise ReadError(problems)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,12 +114,6 @@ def decode_text(raw: bytes) -> str:
     high = sum(byte >= 0xC0 for word in words for byte in word)
     is_cyrillic = high >= _CYRILLIC_SHARE * sum(map(len, words)) and max(map(len, words), default=0) > 1
     return raw.decode("cp1251" if is_cyrillic else "latin-1", errors="replace")
-
-
-def quoted(text: str) -> str:
-    """Return text for an error message: visible, and not longer than anybody reads."""
-    shown = ascii(text[:_MOST_QUOTED])
-    return shown + "..." if len(text) > _MOST_QUOTED else shown
 
 
 def _decode_number(text: str, place: str, name: str, faults: Faults) -> float:

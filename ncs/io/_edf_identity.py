@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from ncs.model import Subject
 
 if TYPE_CHECKING:
-    from ncs.io._edf_header import Faults, Header
+    from ncs.io._edf_header import Header
+    from ncs.io._faults import Faults
 
 __all__ = ["decode_date", "decode_subject", "format_date", "study_words_of"]
 

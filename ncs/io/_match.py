@@ -87,6 +87,10 @@ def match(studies: Sequence[Study], sidecar: Sidecar, conflicts: Conflicts) -> l
     taken = _Taken(conflicts)
     for number, entry in enumerate(sidecar.study_entries()):
         place = f"$.studies[{number}]"
+        reported = _reported_study(studies, entry)
+        if reported is not None:
+            matched.append((reported, Matched(study=studies[reported], entry=entry, traces=())))
+            continue
         chosen = _study_parts(studies, parts, entry, place, conflicts)
         if not chosen:
             continue
@@ -96,7 +100,7 @@ def match(studies: Sequence[Study], sidecar: Sidecar, conflicts: Conflicts) -> l
         matched.append((home, Matched(study=studies[home], entry=entry, traces=traces)))
     for index, study in enumerate(studies):
         rest = [(part.cut(), None) for part in taken.rest(p for p in parts if p.study == index)]
-        if rest:
+        if rest or (not study.traces and index not in {home for home, _ in matched}):
             matched.append((index, Matched(study=study, entry=None, traces=tuple(rest))))
     return [entry for _, entry in sorted(matched, key=lambda pair: pair[0])]
 
@@ -171,7 +175,9 @@ def _study_parts(
             conflicts.add(place, "select", "sweeps of one study", f"sweeps of several, {_channels(chosen)}", hint)
             return []
         return chosen
-    fitting = [index for index, study in enumerate(studies) if _may_describe(entry, study)]
+    fitting = [
+        index for index, study in enumerate(studies) if _may_describe(entry, study) and _holds_channels(entry, study)
+    ]
     if len(fitting) != 1:
         hint = f"State `select.channel`; the file has {_channels(parts)}."
         conflicts.add(place, "select", "one study of the file to be meant", f"{len(fitting)} that could be", hint)
@@ -185,6 +191,20 @@ def _may_describe(entry: StudyEntry, study: Study) -> bool:
         if stated is not None and found is not None and str(stated).casefold() != str(found).casefold():
             return False
     return True
+
+
+def _holds_channels(entry: StudyEntry, study: Study) -> bool:
+    """Return whether a study has every channel that the traces of an entry select."""
+    named = {trace.select.channel.casefold() for trace in entry.traces or () if trace.select.channel is not None}
+    return named <= {trace.channel.strip().casefold() for trace in study.traces}
+
+
+def _reported_study(studies: Sequence[Study], entry: StudyEntry) -> int | None:
+    """Return the study without traces that an entry means, if it can only mean one."""
+    if entry.select.model_fields_set or entry.traces is not None:
+        return None
+    fitting = [index for index, study in enumerate(studies) if _may_describe(entry, study)]
+    return fitting[0] if len(fitting) == 1 and not studies[fitting[0]].traces else None
 
 
 def _traces(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from ncs.io.protocol import Protocol as LaboratoryProtocol
     from ncs.io.sidecar import Sidecar
     from ncs.model import Visit
 
@@ -36,12 +37,15 @@ class ReadRequest:
         The sidecar that belongs to the file, or ``None``.
     keep_identifiers
         Whether names and dates of birth may enter the result.
+    protocol
+        The laboratory's protocol, or ``None``; a reader takes from it only how stimuli are marked in the file.
     """
 
     path: Path
     content: bytes
     sidecar: Sidecar | None = None
     keep_identifiers: bool = False
+    protocol: LaboratoryProtocol | None = None
 
 
 @runtime_checkable

@@ -30,6 +30,7 @@ __all__ = [
     "content_sha256",
     "path_text",
     "read_settings_bytes",
+    "site_text",
     "validate",
     "whole_number",
 ]
@@ -59,7 +60,14 @@ def _stripped(text: str) -> str:
     return stripped
 
 
-def _site(text: str) -> str:
+def site_text(text: str) -> str:
+    """Return a site in the form in which sites are compared.
+
+    Raises
+    ------
+    ValueError
+        When it names a side, or nothing.
+    """
     side, rest = split_side(text)
     if side is not None:
         raise ValueError(f"a site without the side, such as {rest.lower() or 'wrist'!r}; the side belongs in `side`")
@@ -79,7 +87,7 @@ def whole_number(value: object) -> object:
 
 Text = Annotated[str, AfterValidator(_stripped)]
 LowerText = Annotated[str, AfterValidator(_stripped), AfterValidator(str.lower)]
-SiteText = Annotated[str, AfterValidator(_site)]
+SiteText = Annotated[str, AfterValidator(site_text)]
 SideText = Annotated[Literal["left", "right"], BeforeValidator(_lowered)]
 TechniqueText = Annotated[Literal["motor", "sensory"], BeforeValidator(_lowered)]
 

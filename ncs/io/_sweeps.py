@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ncs.io._edf_annotations import Annotation, Timeline, milliseconds_between
-from ncs.io._edf_header import Faults, quoted
-from ncs.io._stimulus_notes import Statement, merge_statements, read_note
+from ncs.io._faults import Faults, quoted
+from ncs.io._stimuli import NOTHING_SAID, Mark, Noted, Statements, note
+from ncs.io._stimulus_notes import Statement, merge_statements
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = [
     "AFTER_S",
@@ -31,6 +32,7 @@ __all__ = [
     "find_runs",
     "group",
     "record_sweeps",
+    "state",
     "stimulus_sweeps",
 ]  # fmt: skip
 
@@ -97,27 +99,7 @@ class Cut(NamedTuple):
     stimulus_ms: FloatArray
 
 
-class _Noted(NamedTuple):
-    """An annotation and what it states."""
-
-    annotation: Annotation
-    said: Statement
-
-    @property
-    def is_xml(self) -> bool:
-        return self.annotation.text.lstrip().startswith("<")
-
-    @property
-    def label(self) -> str:
-        """What names the stimulus: the text, or the element of a note that stands alone."""
-        return (self.said.stimulus or "") if self.is_xml else self.annotation.text
-
-
-def _read_notes(annotations: Sequence[Annotation]) -> list[_Noted]:
-    return [_Noted(annotation, read_note(annotation.text)) for annotation in annotations]
-
-
-def _state(notes: Sequence[_Noted], faults: Faults) -> Statement:
+def state(notes: Sequence[Noted], faults: Faults) -> Statement:
     """Join annotations that belong together; report what is wrong with each, and between them."""
     for annotation, said in notes:
         for fault in said.faults:
@@ -130,10 +112,17 @@ def _state(notes: Sequence[_Noted], faults: Faults) -> Statement:
     return merged
 
 
-def record_sweeps(timeline: Timeline, record_seconds: float, faults: Faults) -> list[Sweep]:
+def record_sweeps(
+    timeline: Timeline,
+    record_seconds: float,
+    faults: Faults,
+    statements: Statements = NOTHING_SAID,
+    pulses_ms: Mapping[int, float] | None = None,
+) -> list[Sweep]:
     """Return one sweep per data record of a discontinuous file.
 
-    Two different stimuli in one record are a fatal fault. A record without a stimulus gives a sweep without a stimulus
+    Where no annotation marks one, it is the pulse of the trigger channel: ``pulses_ms`` gives its time by record. Two
+    different stimuli in one record are a fatal fault. A record without a stimulus gives a sweep without a stimulus
     time; which records these are is noted once.
     """
     by_record: dict[int, list[Annotation]] = {}
@@ -142,12 +131,15 @@ def record_sweeps(timeline: Timeline, record_seconds: float, faults: Faults) -> 
     sweeps = []
     without = []
     for record, onset in enumerate(timeline.record_onsets):
-        notes = _read_notes(by_record.get(record, ()))
-        said = _state(notes, faults)
+        notes = note(by_record.get(record, ()), statements)
+        said = state(notes, faults)
         marks = _stimuli_among(notes)
         for other in marks[1:]:
             if (other.label, other.annotation.onset) != (marks[0].label, marks[0].annotation.onset):
                 _report_two(f"record {record + 1}", "one stimulus in a record", marks[0], other, faults)
+        if not marks and pulses_ms and record in pulses_ms:
+            sweeps.append(Sweep("", pulses_ms[record], 0.0, record, said, f"record {record + 1}"))
+            continue
         if not marks or not onset:
             sweeps.append(Sweep("", None, 0.0, record, said, f"record {record + 1}"))
             without.append(record)
@@ -170,7 +162,7 @@ def _report_without(records: Sequence[int], total: int, faults: Faults) -> None:
                 "there is no stimulus time; a sidecar can state it")  # fmt: skip
 
 
-def _stimuli_among(notes: Sequence[_Noted]) -> list[_Noted]:
+def _stimuli_among(notes: Sequence[Noted]) -> list[Noted]:
     """Return those that mark a stimulus; a note that only describes one counts where nothing else marks it."""
     marks = [noted for noted in notes if noted.said.stimulus is not None]
     if len(marks) < 2:
@@ -182,7 +174,7 @@ def _stimuli_among(notes: Sequence[_Noted]) -> list[_Noted]:
     return [*plain, *list(described.values())[1:]]
 
 
-def _report_two(place: str, expected: str, first: _Noted, second: _Noted, faults: Faults) -> None:
+def _report_two(place: str, expected: str, first: Noted, second: Noted, faults: Faults) -> None:
     marks = ((mark.label, mark.annotation) for mark in (first, second))
     found = " and ".join(f"{quoted(label)} at {mark.onset} s ({mark.place})" for label, mark in marks)
     faults.add(place, "stimulus", expected, found)
@@ -207,24 +199,24 @@ def find_runs(timeline: Timeline, record_seconds: float, faults: Faults) -> list
 
 
 def stimulus_sweeps(
-    timeline: Timeline, runs: Sequence[Run], record_seconds: float, faults: Faults
+    noted: Sequence[Noted], runs: Sequence[Run], record_seconds: float, faults: Faults
 ) -> tuple[list[Sweep], Statement]:
     """Return one sweep per stimulus of a continuous file, in order of time, and what belongs to none of them.
 
     An annotation belongs to the stimulus before it; a plain comment only as long as the sweep lasts.
     """
-    ordered = sorted(_read_notes(timeline.annotations), key=_second)
-    marks: list[_Noted] = []
+    ordered = sorted(noted, key=_second)
+    marks: list[Noted] = []
     for _, same_time in groupby(ordered, key=_second):
         marks.extend(_first_stimulus(list(same_time), faults))
     times = [_second(mark) for mark in marks]
-    owned: list[list[_Noted]] = [[] for _ in marks]
-    free: list[_Noted] = []
-    for noted in ordered:
-        owner = bisect_right(times, _second(noted)) - 1
-        is_comment = noted.said.notes == (noted.annotation.text,)
-        is_owned = owner >= 0 and not (is_comment and _second(noted) - times[owner] > AFTER_S)
-        (owned[owner] if is_owned else free).append(noted)
+    owned: list[list[Noted]] = [[] for _ in marks]
+    free: list[Noted] = []
+    for one in ordered:
+        owner = bisect_right(times, _second(one)) - 1
+        is_comment = one.said.notes == (one.annotation.text,)
+        is_owned = owner >= 0 and not (is_comment and _second(one) - times[owner] > AFTER_S)
+        (owned[owner] if is_owned else free).append(one)
     sweeps = []
     for mark, notes in zip(marks, owned, strict=True):
         annotation = mark.annotation
@@ -234,15 +226,15 @@ def stimulus_sweeps(
                         f"{quoted(mark.label)} at {annotation.onset} s", "no samples belong to it")  # fmt: skip
             continue
         second = milliseconds_between(runs[index].onset, annotation.onset) / 1000
-        sweeps.append(Sweep(mark.label, None, second, index, _state(notes, faults), annotation.place))
-    return sweeps, _state(free, faults)
+        sweeps.append(Sweep(mark.label, None, second, index, state(notes, faults), annotation.place))
+    return sweeps, state(free, faults)
 
 
-def _second(noted: _Noted) -> float:
-    return float(noted.annotation.onset)
+def _second(noted: Noted) -> float:
+    return noted.second
 
 
-def _first_stimulus(notes: Sequence[_Noted], faults: Faults) -> list[_Noted]:
+def _first_stimulus(notes: Sequence[Noted], faults: Faults) -> list[Noted]:
     marks = _stimuli_among(notes)
     for other in marks[1:]:
         if other.label != marks[0].label:
@@ -250,7 +242,7 @@ def _first_stimulus(notes: Sequence[_Noted], faults: Faults) -> list[_Noted]:
     return marks[:1]
 
 
-def _run_of(mark: Annotation, runs: Sequence[Run], record_seconds: float) -> int | None:
+def _run_of(mark: Annotation | Mark, runs: Sequence[Run], record_seconds: float) -> int | None:
     for index, run in enumerate(runs):
         after = milliseconds_between(run.onset, mark.onset) / 1000
         if -AFTER_S < after < run.records * record_seconds:

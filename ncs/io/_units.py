@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["current_factor", "length_factor", "temperature_is_celsius", "time_factor", "voltage_factor"]
 
 _MICRO = str.maketrans({"µ": "u", "μ": "u"})
-_VOLTS = {"nv": 1e-3, "uv": 1.0, "mv": 1e3, "v": 1e6}
+_VOLTS = {"nv": 1e-3, "uv": 1.0, "mv": 1e3, "v": 1e6, "volt": 1e6, "volts": 1e6}
 _LENGTHS = {"mm": 1.0, "cm": 10.0, "m": 1000.0}
 _TIMES = {"us": 1e-3, "ms": 1.0, "s": 1e3, "sec": 1e3}
 _CURRENTS = {"ua": 1e-3, "ma": 1.0, "a": 1e3}

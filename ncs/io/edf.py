@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 from ncs.io import _sweeps as sweeping
 from ncs.io._edf_annotations import read_annotations
-from ncs.io._edf_header import Faults, Header, Signal, decode_header, quoted
+from ncs.io._edf_header import Header, Signal, decode_header
 from ncs.io._edf_identity import decode_date, decode_subject, study_words_of
+from ncs.io._faults import Faults, quoted
 from ncs.io._sites import split_side
+from ncs.io._stimuli import Mark, Statements, choose, statements_of, trigger_marks
 from ncs.io._stimulus_notes import Statement
 from ncs.io._study_words import StudyWords, parse_filters, read_label, read_study_words, technique_of
 from ncs.io._sweeps import Group, Sweep
@@ -49,7 +51,7 @@ _CARRIES = MappingProxyType(
         "intensity": "annotation",
         "units": "yes",
         "filters": "yes",
-        "stimulus time": "annotation",
+        "stimulus time": "annotation, trigger channel",
         "temperature": "XML annotation",
     }
 )
@@ -82,7 +84,7 @@ class EdfReader:
         Parameters
         ----------
         request
-            The file. Of its sidecar only ``unit`` is used, for channels that state none.
+            The file. Of its sidecar ``unit`` is used, for channels that state none, and ``stimuli``.
 
         Returns
         -------
@@ -98,9 +100,8 @@ class EdfReader:
         header = decode_header(request.content, faults)
         records = _count_records(request.content, header, faults)
         faults.raise_if_fatal()
-        groups, runs, common = _find_sweeps(request.content, header, records, faults)
+        file = _find_sweeps(_File(request.content, header, records, faults), statements_of(request))
         faults.raise_if_fatal()
-        file = _File(request.content, header, records, runs, groups, common, faults)
         studies = _read_studies(file, getattr(request.sidecar, "unit", None))
         faults.raise_if_fatal()
         subject = decode_subject(header, faults, keep_identifiers=request.keep_identifiers)
@@ -125,10 +126,12 @@ class _File:
     content: bytes
     header: Header
     records: int
-    runs: list[sweeping.Run] | None
-    groups: list[Group]
-    common: Statement
     faults: Faults
+    runs: list[sweeping.Run] | None = None
+    groups: list[Group] = field(default_factory=list)
+    common: Statement = field(default_factory=Statement)
+    stimulus_origin: Origin = _FILE
+    trigger: Signal | None = None
 
     def digital(self, signal: Signal, records: slice) -> NDArray[Any]:
         """Return stored numbers of some records, shape ``(n_records, samples)``."""
@@ -176,31 +179,81 @@ def _count_records(content: bytes, header: Header, faults: Faults) -> int:
     return complete if promised < 0 else min(promised, complete)
 
 
-def _find_sweeps(
-    content: bytes, header: Header, records: int, faults: Faults
-) -> tuple[list[Group], list[sweeping.Run] | None, Statement]:
-    timeline = read_annotations(content, header, records, faults)
+def _find_sweeps(file: _File, statements: Statements) -> _File:
+    header, faults = file.header, file.faults
+    timeline = read_annotations(file.content, header, file.records, faults)
     faults.raise_if_fatal()
     seconds = float(header.record_seconds)
+    trigger = _trigger_signal(header, statements, faults)
     if header.continuity == "D":
         if not any(signal.is_annotations for signal in header.signals):
             faults.note("byte 192", "reserved", "an annotation signal, as EDF+D requires", "none")
-        return sweeping.group(sweeping.record_sweeps(timeline, seconds, faults), faults), None, Statement()
+        if statements.times:
+            faults.add("", "stimuli.times_s", "a continuous recording", f"EDF+D with {file.records} records",
+                       "state `stimulus_ms`, the time within the record")  # fmt: skip
+        pulses = {} if trigger is None else _record_pulses(file, trigger, statements)
+        sweeps = sweeping.record_sweeps(timeline, seconds, faults, statements, pulses)
+        return replace(file, groups=sweeping.group(sweeps, faults), trigger=trigger)
     runs = sweeping.find_runs(timeline, seconds, faults)
     faults.raise_if_fatal()
-    sweeps, common = sweeping.stimulus_sweeps(timeline, runs, seconds, faults)
+    file = replace(file, runs=runs, trigger=trigger)
+    marks = None if trigger is None else lambda: _trigger_marks(file, trigger, runs, statements)
+    chosen = choose(timeline.annotations, marks, statements, faults, start=runs[0].onset if runs else "0")
+    sweeps, common = sweeping.stimulus_sweeps(chosen.noted, runs, seconds, faults)
     groups = sweeping.group(sweeps, faults)
     if groups and common.notes:
         said = groups[0].said
         groups[0] = groups[0]._replace(said=said._replace(notes=common.notes + said.notes))
-    return groups, runs, common
+    return replace(file, groups=groups, common=common, stimulus_origin=chosen.origin)
+
+
+def _is_status(header: Header, signal: Signal) -> bool:
+    return header.sample_bytes == 3 and signal.label == "Status"
+
+
+def _trigger_signal(header: Header, statements: Statements, faults: Faults) -> Signal | None:
+    """Return the trigger channel: the one that is named, or the only one that can be nothing else."""
+    signals = [signal for signal in header.signals if not signal.is_annotations]
+    fitting = [signal for signal in signals if statements.is_trigger(signal.label)]
+    if statements.trigger_channel is not None and not fitting:
+        labels = ", ".join(signal.label for signal in signals)
+        faults.add("", "stimuli.trigger_channel", f"a channel {statements.trigger_channel!r}", f"channels {labels}")
+    if not fitting and statements.trigger_channel is None:
+        fitting = [signal for signal in signals if _is_status(header, signal)]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _trigger_marks(file: _File, signal: Signal, runs: Sequence[sweeping.Run], statements: Statements) -> list[Mark]:
+    is_coded = _is_status(file.header, signal)
+    marks: list[Mark] = []
+    for run in runs if file.records else ():
+        digital = file.digital(signal, slice(run.first, run.first + run.records)).ravel()
+        scale = (signal.physical_max - signal.physical_min) / (signal.digital_max - signal.digital_min)
+        values = (
+            digital if is_coded else (digital.astype(np.float64) - signal.digital_min) * scale + signal.physical_min
+        )
+        marks += trigger_marks(
+            signal.label, values, file.header.rate_hz(signal), statements, file.faults,
+            start_s=float(run.onset), is_coded=is_coded,
+        )  # fmt: skip
+    return marks
+
+
+def _record_pulses(file: _File, signal: Signal, statements: Statements) -> dict[int, float]:
+    """Return the time of the pulse in each record that has exactly one, in milliseconds after its first sample."""
+    pulses = {}
+    for record in range(file.records):
+        marks = _trigger_marks(file, signal, [sweeping.Run("0", record, 1)], statements)
+        if len(marks) == 1:
+            pulses[record] = float(marks[0].onset) * 1000
+    return pulses
 
 
 def _read_studies(file: _File, sidecar_unit: str | None) -> tuple[Study, ...]:
     channels = []
     unusable = []
     for signal in file.header.signals:
-        if signal.is_annotations or (file.header.sample_bytes == 3 and signal.label == "Status"):
+        if signal.is_annotations or _is_status(file.header, signal) or signal is file.trigger:
             continue
         unit = signal.unit or sidecar_unit or ""
         factor = voltage_factor(unit)
@@ -238,7 +291,7 @@ def _read_channel(file: _File, signal: Signal, unit: str, factor: float, *, n_ch
 
 def _read_traces(file: _File, signal: Signal, unit: str, factor: float) -> list[tuple[Group, Trace]]:
     rate_hz = file.header.rate_hz(signal)
-    shared = _shared_fields(signal, unit, rate_hz)
+    shared = _shared_fields(signal, unit, rate_hz, file.stimulus_origin)
     traces = []
     by_record = _read_whole(file, signal, factor)
     if file.runs is None:
@@ -289,7 +342,7 @@ def _read_whole(file: _File, signal: Signal, factor: float) -> SampleArray:
     return samples
 
 
-def _shared_fields(signal: Signal, unit: str, rate_hz: float) -> _Shared:
+def _shared_fields(signal: Signal, unit: str, rate_hz: float, stimulus_origin: Origin) -> _Shared:
     filters = parse_filters(signal.prefilter)
     unit_origin = _FILE if signal.unit else Origin.SIDECAR
     fields = {
@@ -301,7 +354,10 @@ def _shared_fields(signal: Signal, unit: str, rate_hz: float) -> _Shared:
             physical_min=signal.physical_min, physical_max=signal.physical_max,
         ),
     }  # fmt: skip
-    origins = {"samples_uv": unit_origin, "sampling_rate_hz": _FILE, "calibration": unit_origin, "channel": _FILE}
+    origins = {
+        "samples_uv": unit_origin, "sampling_rate_hz": _FILE, "calibration": unit_origin, "channel": _FILE,
+        "stimulus_ms": stimulus_origin,
+    }  # fmt: skip
     if not (filters.low_cut_hz is filters.high_cut_hz is filters.notch_hz is None):
         origins["filters"] = _FILE
     return fields, origins
@@ -315,11 +371,13 @@ def _make_trace(
     intensity_ma = _per_sweep([sweep.said.intensity_ma for sweep in sweeps])
     intensity_v = _per_sweep([sweep.said.intensity_v for sweep in sweeps])
     stated = (
-        ("stimulus_ms", stimulus_ms), ("stimulation_site", said.site), ("distance_mm", said.distance_mm),
+        ("stimulation_site", said.site), ("distance_mm", said.distance_mm),
         ("intensity_ma", intensity_ma), ("intensity_v", intensity_v), ("stimulus_duration_ms", said.duration_ms),
         ("averaged_count", said.averaged_count), ("reported", said.reported or None),
     )  # fmt: skip
     origins = origins | {name: _FILE for name, value in stated if value is not None}
+    if stimulus_ms is None:
+        del origins["stimulus_ms"]
     return Trace(
         samples_uv=samples, stimulus_ms=stimulus_ms, stimulation_site=said.site,
         distance_mm=said.distance_mm, averaged_count=said.averaged_count, reported=said.reported, notes=said.notes,

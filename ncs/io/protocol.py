@@ -27,6 +27,8 @@ from ncs.io._settings import (
     validate,
     whole_number,
 )
+from ncs.io._stimuli import is_same_marker
+from ncs.io._stimulus_settings import TriggerEntry
 
 if TYPE_CHECKING:
     import os
@@ -95,6 +97,8 @@ class Protocol(SettingsModel):
     """What each channel label means; letters' case does not count."""
     stimulus_labels: dict[Text, SiteText] = Field(default_factory=dict)
     """Site that each stimulus label means; letters' case does not count."""
+    stimuli: TriggerEntry | None = None
+    """How stimuli are marked in the laboratory's continuous recordings."""
     studies: tuple[ProtocolStudy, ...] = Field(default=(), strict=False)
     """Order of the sites and fixed distances, by nerve and technique."""
 
@@ -125,9 +129,10 @@ class Protocol(SettingsModel):
 
     def site_of_label(self, label: str, study: ProtocolStudy | None) -> str | None:
         """Return the site that a stimulus label means, or ``None``."""
-        for table in (study.stimulus_labels if study is not None else {}, self.stimulus_labels):
+        markers = self.stimuli.markers if self.stimuli is not None else None
+        for table in (study.stimulus_labels if study is not None else {}, self.stimulus_labels, markers or {}):
             for name, site in table.items():
-                if name.casefold() == label.strip().casefold():
+                if site is not None and is_same_marker(name, label):
                     return site
         return None
 

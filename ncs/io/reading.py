@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ncs.errors import ConflictError, FileAccessError, InvalidInputError, NcsError, NcsWarning, Problem, ReadError
+from ncs.io._companions import companions, content_hash_of
 from ncs.io._complete import complete
 from ncs.io._recording import HEAD_BYTES, ReadRequest
 from ncs.io.registry import RegisteredReader, choose, named
@@ -86,7 +87,9 @@ def read(
     statement = _load_sidecar(file, sidecar)
     habits = _load_protocol(protocol)
     entry = named(format) if format is not None else choose(content[:HEAD_BYTES], file)
-    request = ReadRequest(path=file, content=content, sidecar=statement, keep_identifiers=keep_identifiers)
+    request = ReadRequest(
+        path=file, content=content, sidecar=statement, keep_identifiers=keep_identifiers, protocol=habits
+    )
     stated = replace(_read_with(entry, request), sources=(_source(file, content, entry, statement, habits),))
     visit = _with_subject(complete(stated, statement, habits, file=str(file)), subject, file)
     for problem in visit.problems:
@@ -161,10 +164,11 @@ def _source(
             from ncs.io._settings import content_sha256
 
             hashes[index] = content_sha256(settings)
+    others = [_read_bytes(other) for other in companions(path, content[:HEAD_BYTES])]
     return SourceFile(
         name=path.name,
-        sha256=hashlib.sha256(content).hexdigest(),
-        size_bytes=len(content),
+        sha256=content_hash_of(hashlib.sha256(each).hexdigest() for each in (content, *others)),
+        size_bytes=sum(map(len, (content, *others))),
         format=entry.name,
         sidecar_sha256=hashes[0],
         protocol_sha256=hashes[1],

@@ -26,7 +26,18 @@ ENTRY_POINT_GROUP = "ncs.readers"
 
 _BUILTIN = (
     "ncs.io.edf:EDF",
+    "ncs.io.cfs:CFS",
+    "ncs.io.qtrac:QTRAC",
+    "ncs.io.numpy_files:NUMPY",
+    "ncs.io.matlab:MATLAB",
     "ncs.io.delimited:TEXT",
+    "ncs.io.labchart:LABCHART",
+    "ncs.io.natus:NATUS",
+    "ncs.io.through_mne:MNE",
+    "ncs.io.through_neo:NEO",
+    "ncs.io.acq:ACQ",
+    "ncs.io.abf:ABF",
+    "ncs.io.dicom:DICOM",
 )
 
 
@@ -113,12 +124,15 @@ def choose(head: bytes, path: Path) -> RegisteredReader:
     ------
     UnknownFormatError
         When no reader claims it.
+    MissingDependencyError
+        When the reader that claims it most lacks an optional package; the message names it.
     AmbiguousFormatError
         When two claim it equally and the file name does not decide.
     """
     usable = [entry for entry in readers() if entry.reader is not None and not entry.reason]
     claims = [(_claim(entry.reader, head, path), entry) for entry in usable if entry.reader is not None]
     highest = max((claim for claim, _ in claims), default=0.0)
+    _refuse_without_extra(head, path, above=highest)
     best = [entry for claim, entry in claims if claim == highest > 0.0]
     if len(best) > 1:
         best = [entry for entry in best if entry.reader and path.suffix.lower() in entry.reader.extensions] or best
@@ -133,6 +147,13 @@ def choose(head: bytes, path: Path) -> RegisteredReader:
     tried = ", ".join(entry.name for entry in usable)
     hint = f"Tried: {tried}. `ncs formats` lists every format and what it needs."
     raise UnknownFormatError([_problem(path, "a known format", _content_in_words(head), hint)])
+
+
+def _refuse_without_extra(head: bytes, path: Path, *, above: float) -> None:
+    """Say what is missing where a reader that cannot be used knows the content better than all that can."""
+    for entry in readers():
+        if entry.reader is not None and entry.reason and _claim(entry.reader, head, path) > above:
+            raise MissingDependencyError(f"{path}: a recording of format {entry.name!r} {entry.reason}")
 
 
 def _builtin(home: str) -> Reader:

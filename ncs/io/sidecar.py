@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from ncs.errors import Problem, SidecarError
+from ncs.io._array_settings import ArrayEntry, IntensityUnit, Positive, VoltageUnit
 from ncs.io._settings import (
     LowerText,
     SettingsModel,
@@ -27,6 +28,7 @@ from ncs.io._settings import (
     validate,
     whole_number,
 )
+from ncs.io._stimulus_settings import StimuliEntry
 
 if TYPE_CHECKING:
     import os
@@ -34,6 +36,7 @@ import re
 
 __all__ = [
     "SIDECAR_VERSION",
+    "ArrayEntry",
     "FilterSettings",
     "Layout",
     "SegmentEntry",
@@ -128,22 +131,6 @@ def _no_date() -> dt.date:
     raise ValueError("a date as YYYY-MM-DD")
 
 
-def _unit(value: object) -> object:
-    from ncs.io._units import voltage_factor
-
-    if not isinstance(value, str) or voltage_factor(value) is None:
-        raise ValueError("a unit of voltage: nV, uV, mV or V")
-    return value.strip()
-
-
-def _intensity_unit(value: object) -> object:
-    from ncs.io._units import current_factor, voltage_factor
-
-    if not isinstance(value, str) or (current_factor(value) is None and voltage_factor(value) is None):
-        raise ValueError("a unit of current or voltage: uA, mA, A, mV or V")
-    return value.strip()
-
-
 _DELIMITER_NAMES = {"comma": ",", "semicolon": ";", "tab": "\t", "space": " "}
 
 
@@ -177,15 +164,12 @@ Date = Annotated[
     BeforeValidator(_date),
     WithJsonSchema({"type": "string", "format": "date"}),
 ]
-VoltageUnit = Annotated[str, BeforeValidator(_unit)]
-IntensityUnit = Annotated[str, BeforeValidator(_intensity_unit)]
 Sex = Annotated[Literal["F", "M"], BeforeValidator(_upper)]
 Delimiter = Annotated[
     Literal[",", ";", "\t", " "],
     BeforeValidator(_delimiter),
     WithJsonSchema({"enum": [*_DELIMITER_NAMES, *_DELIMITER_NAMES.values()]}),
 ]
-Positive = Annotated[float, Field(gt=0)]
 LineNumber = Annotated[int, Field(ge=1)]
 
 
@@ -207,7 +191,7 @@ class FilterSettings(SettingsModel):
 
 
 class Layout(SettingsModel):
-    """How to read a text file. Lines and columns are counted from 1; a column may also be named as in the header."""
+    """How to read a file that leaves it open. Lines and columns are counted from 1, or named as in the header."""
 
     kind: Literal["columns", "rows", "long"] | None = None
     """`columns`: one column per sweep, one row per sample (assumed where the header does not speak against it);
@@ -240,6 +224,13 @@ class Layout(SettingsModel):
     """Kind `long`: column that names the channel; each channel becomes a study."""
     value_column: Column | None = None
     """Kind `long`: column that holds the voltage."""
+    arrays: tuple[ArrayEntry, ...] | None = Field(default=None, strict=False)
+    """MATLAB and NumPy files: the arrays to read. Each becomes a study; those that one entry of `studies` (or the
+    `traces` at the top) selects by `select.channel` become one study together."""
+    label_variable: Text | None = None
+    """CFS files: data section variable that tells the stimuli apart; not stated, it is `State` if there is one."""
+    intensity_variable: Text | None = None
+    """CFS files: data section variable that holds the stimulus intensity."""
 
     @model_validator(mode="after")
     def _fields_fit_the_kind(self) -> Layout:
@@ -365,7 +356,9 @@ class Sidecar(_StudyFields):
     """`true`: stored as active minus reference, so that a negative peak is a negative number; `inverted`: stored
     negative-up, and ncs multiplies by -1."""
     layout: Layout | None = None
-    """How to read a text file."""
+    """How to read a text file, the arrays of a MATLAB or NumPy file, or the variables of a CFS file."""
+    stimuli: StimuliEntry | None = None
+    """Where the stimuli of a continuous recording are."""
     studies: tuple[StudyEntry, ...] | None = Field(default=None, strict=False)
     """The studies of a file that holds several."""
 

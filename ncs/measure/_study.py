@@ -14,7 +14,10 @@ from ncs.model import Origin, Segment, Study, Trace
 from ncs.quantities import quantity
 from ncs.results import Measurement, Reason
 
-__all__ = ["MarkedTrace", "SitePair", "StudyPart", "Value", "distal_to_proximal", "ratio", "site_pairs", "velocity"]
+__all__ = [
+    "STIMULUS_FROM_ARTEFACT", "MarkedTrace", "SitePair", "StudyPart", "Value", "distal_to_proximal", "ratio",
+    "site_pairs", "velocity",
+]  # fmt: skip
 
 _REASONS = {
     Outcome.NO_RESPONSE: Reason.NO_RESPONSE,
@@ -28,6 +31,8 @@ _FLAG_NAMES = {
     Flag.MULTIPLE_PEAKS: "multiple_peaks",
     Flag.NO_BASELINE_BEFORE_STIMULUS: "no_baseline_before_stimulus",
 }
+STIMULUS_FROM_ARTEFACT = "stimulus_from_artefact"
+"""Flag of every number that rests on a stimulus time nobody stated."""
 
 
 @cache
@@ -71,10 +76,15 @@ class MarkedTrace:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """Names of the flags of the measured marks."""
+        """Names of the flags of the measured marks, and of the trace itself."""
         if self.marks is None:
             return ()
-        return _flag_names(int(self.marks.flags[0]))
+        return _flag_names(int(self.marks.flags[0])) + self.trace_flags
+
+    @property
+    def trace_flags(self) -> tuple[str, ...]:
+        """Names of the flags that everything measured in the trace has, a velocity between two traces too."""
+        return (STIMULUS_FROM_ARTEFACT,) if self.trace.provenance["stimulus_ms"] is Origin.ARTEFACT else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,10 +126,14 @@ class StudyPart:
                 segment=segment,
                 distance_mm=distance_mm if at is None else at.trace.distance_mm,
                 skin_temperature_c=study.skin_temperature_c,
-                flags=at.flags if at is not None else (),
+                flags=at.flags if at is not None else self._shared_flags,
                 study_index=self.study_index,
             )
         )
+
+    @property
+    def _shared_flags(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(flag for at in self.marked for flag in at.trace_flags))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

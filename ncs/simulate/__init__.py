@@ -3,6 +3,8 @@
 Importing this package loads numpy only; unit potentials are computed at first use and kept for the process.
 """
 
+from ncs.simulate.cohort_plan import PUBLISHED_SUMMARY, SubjectPlan, VisitPlan, steady_plan
+from ncs.simulate.cohorts import CovariateValue, SimulatedCohort, SimulatedVisit, cohort
 from ncs.simulate.conditions import CONDITIONS, Condition
 from ncs.simulate.contamination import Contamination, contaminate
 from ncs.simulate.nerves import MotorNerve, Recording, SensoryNerve
@@ -14,24 +16,32 @@ from ncs.simulate.truth import ONSET_FRACTION, Truth
 __all__ = [
     "CONDITIONS",
     "ONSET_FRACTION",
+    "PUBLISHED_SUMMARY",
     "Cmap",
     "Condition",
     "Contamination",
+    "CovariateValue",
     "MotorNerve",
     "Recording",
     "SegmentTruth",
     "SensoryNerve",
+    "SimulatedCohort",
     "SimulatedSweeps",
+    "SimulatedVisit",
     "SiteTruth",
     "Snap",
     "StudyTruth",
+    "SubjectPlan",
     "Truth",
+    "VisitPlan",
     "VisitTruth",
     "cmap",
+    "cohort",
     "contaminate",
     "motor_study",
     "nothing",
     "sensory_study",
     "snap",
+    "steady_plan",
     "visit",
 ]

@@ -104,6 +104,7 @@ class MotorNerve:
             },
             most={"blocked_fraction": 1.0, "velocity_spread": 5.0},
         )  # fmt: skip
+        _hashable(self)
         faults += _site_faults(self, MOTOR_SITES)
         raise_all(faults)
 
@@ -179,6 +180,11 @@ class Recording:
         Stimulus intensity.
     stimulus_duration_ms
         Width of the stimulus.
+    latency_scale
+        True latencies of this session over those of the nerve at its usual temperature: above 1 in a cooler limb.
+        Velocities are divided by it; the shape of the responses stays.
+    amplitude_scale
+        True amplitudes of this session over those of the nerve: what placing the electrodes anew does.
     """
 
     n_sweeps: int = 1
@@ -190,13 +196,15 @@ class Recording:
     skin_temperature_c: float | None = 33.0
     intensity_ma: float = 30.0
     stimulus_duration_ms: float = 0.2
+    latency_scale: float = 1.0
+    amplitude_scale: float = 1.0
 
     def __post_init__(self) -> None:
         least = {
             "n_sweeps": 1.0, "sampling_rate_hz": 1.0, "duration_ms": 1.0, "stimulus_ms": -1e3, "intensity_ma": 0.0,
-            "stimulus_duration_ms": 0.0,
+            "stimulus_duration_ms": 0.0, "latency_scale": 0.1, "amplitude_scale": 0.01,
         }  # fmt: skip
-        raise_all(check_ranges(self, least=least))
+        raise_all(check_ranges(self, least=least, most={"latency_scale": 10.0, "amplitude_scale": 100.0}))
 
 
 MOTOR_RECORDING = Recording()
@@ -204,6 +212,13 @@ SENSORY_RECORDING = Recording(
     duration_ms=20.0, contamination=_SENSORY_CONTAMINATION, averaged_count=10, intensity_ma=15.0,
     stimulus_duration_ms=0.1,
 )  # fmt: skip
+
+
+def _hashable(nerve: MotorNerve) -> None:
+    """Make tuples of lists: responses are kept by nerve."""
+    for name in ("segment_mm", "further_velocities_m_s", "sites"):
+        if isinstance(value := getattr(nerve, name), list):
+            object.__setattr__(nerve, name, tuple(value))
 
 
 def _lengths(lengths: float | tuple[float, ...]) -> tuple[float, ...]:

@@ -6,6 +6,7 @@ What a nerve is like and how it is recorded stands in ``nerves``; how its respon
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -95,20 +96,8 @@ def motor_study(
     """
     m = replace(nerve or MotorNerve(), **changes)
     recording_site, sites, lengths = places(m, MOTOR_SITES)
-    bank = muscle_bank(population, initial_positivity=m.initial_positivity)
-    for_units, for_order = _anatomy(seed if anatomy is None else anatomy, m.nerve, m.side, "motor")
-    shape = Cmap(n_units=m.n_units, latency_spread_ms=m.latency_spread_ms, size_spread=m.size_spread)
-    units = motor_units(for_units, 1, bank, shape, population)
-    latest = max(float(units.delay_ms.max()), 1e-9)
-    slowness = m.velocity_spread * (0.6 * units.delay_ms / latest + 0.4 * for_order.random(units.delay_ms.shape))
+    responses = _motor_responses(m, tuple(entropy(seed if anatomy is None else anatomy)), population)
     velocities = (m.velocity_m_s, *m.further_velocities_m_s)
-    blocked = (m.blocked_fraction, *(0.0 for _ in m.further_velocities_m_s))
-    responses = respond(
-        bank, units, slowness=slowness, amplitude_uv=m.amplitude_uv, first_onset_ms=m.distal_latency_ms,
-        legs=[Leg(length_mm=length, velocity_m_s=v, blocked_fraction=b)
-              for length, v, b in zip(lengths, velocities, blocked, strict=True)],
-        rng=for_order,
-    )  # fmt: skip
     distances = m.distal_distance_mm + np.cumsum([0.0, *lengths])
     traces, truths = _traces(
         responses, sites=sites, distances_mm=distances, side=m.side, recording=recording, seed=seed,
@@ -249,6 +238,26 @@ def visit(
     return examined, VisitTruth(studies=tuple(truth for _, truth in both))
 
 
+@lru_cache(maxsize=256)
+def _motor_responses(m: MotorNerve, anatomy: tuple[int, ...], population: Population) -> tuple[SiteResponse, ...]:
+    """Return the noise-free responses of a nerve, which are the same whenever it is examined."""
+    _, _, lengths = places(m, MOTOR_SITES)
+    bank = muscle_bank(population, initial_positivity=m.initial_positivity)
+    for_units, for_order = _anatomy(anatomy, m.nerve, m.side, "motor")
+    shape = Cmap(n_units=m.n_units, latency_spread_ms=m.latency_spread_ms, size_spread=m.size_spread)
+    units = motor_units(for_units, 1, bank, shape, population)
+    latest = max(float(units.delay_ms.max()), 1e-9)
+    slowness = m.velocity_spread * (0.6 * units.delay_ms / latest + 0.4 * for_order.random(units.delay_ms.shape))
+    velocities = (m.velocity_m_s, *m.further_velocities_m_s)
+    blocked = (m.blocked_fraction, *(0.0 for _ in m.further_velocities_m_s))
+    return respond(
+        bank, units, slowness=slowness, amplitude_uv=m.amplitude_uv, first_onset_ms=m.distal_latency_ms,
+        legs=[Leg(length_mm=length, velocity_m_s=v, blocked_fraction=b)
+              for length, v, b in zip(lengths, velocities, blocked, strict=True)],
+        rng=for_order,
+    )  # fmt: skip
+
+
 def _anatomy(seed: Seed, *words: str) -> tuple[np.random.Generator, np.random.Generator]:
     """Return the random numbers of a nerve: its units, and what happens to them on the way."""
     first, second = seeds(entropy(seed, "anatomy", *words), 2)
@@ -273,9 +282,9 @@ def _traces(
     for response, site, distance, seed_added in zip(responses, sites, distances_mm, seeds_added, strict=True):
         clean, marks = np.zeros((1, n_samples)), response.truth
         if response.fine is not None:
-            onset = np.full(1, response.onset_ms)
+            onset, size = np.full(1, response.onset_ms * r.latency_scale), np.full(1, r.amplitude_scale)
             clean, marks = place(
-                response.fine, response.truth, onset_ms=onset, stimulus_ms=stimulus,
+                response.fine.scaled(size), response.truth.scaled(size), onset_ms=onset, stimulus_ms=stimulus,
                 sampling_rate_hz=r.sampling_rate_hz, n_samples=n_samples,
             )  # fmt: skip
         samples = contaminate(

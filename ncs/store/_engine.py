@@ -170,8 +170,10 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 def _use_write_ahead_log(cursor: sqlite3.Cursor) -> None:
     """Switch the journal; SQLite's own waiting does not cover this switch, so that openers at once collide."""
     deadline = time.monotonic() + _BUSY_MS / 1000
-    while cursor.execute("PRAGMA journal_mode").fetchone()[0] not in {"wal", "memory"}:
+    while True:
         try:
+            if cursor.execute("PRAGMA journal_mode").fetchone()[0] in {"wal", "memory"}:
+                return
             cursor.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
             if "readonly" in str(error):  # a read-only store can still be read
@@ -184,13 +186,13 @@ def _use_write_ahead_log(cursor: sqlite3.Cursor) -> None:
 def _bring_up_to_date(engine: sa.Engine, *, create: bool) -> None:
     with engine.connect() as connection:
         found = _revision(connection)
-        if found == REVISIONS[-1]:
-            return
         if found is None:
             _refuse_strangers(connection, engine.url, create=create)
             connection.rollback()
             _create(connection)
-            return
+            found = _revision(connection)
+    if found == REVISIONS[-1]:
+        return
     if found not in REVISIONS:
         raise StoreVersionError(
             f"{_name(engine.url)}: expected a store of revision {REVISIONS[-1]} or older, found {found!r}. "
@@ -210,8 +212,13 @@ def _revision(connection: sa.Connection) -> str | None:
 
 
 def _refuse_strangers(connection: sa.Connection, url: sa.URL, *, create: bool) -> None:
-    """Never add our tables to a database that holds something else."""
+    """Never add our tables to a database that holds something else.
+
+    Where somebody else has made the store in the meantime, our own mark is among the tables.
+    """
     present = sa.inspect(connection).get_table_names()
+    if alembic_version.name in present:
+        return
     if present:
         raise StoreAccessError(
             f"{_name(url)}: expected a store, found a database with other tables: {', '.join(sorted(present)[:3])}. "

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["as_date", "covariates", "failures", "marks", "measurements", "visits"]
 
-_FLOATS = {"value", "sd", "distance_mm", "skin_temperature_c", "number", *MARK_COLUMNS}
+_FLOATS = {"value", "sd", "distance_mm", "skin_temperature_c", "number", "upper_limit", *MARK_COLUMNS}
 _MOMENTS = {"analysed_utc", "failed_utc", "resolved_utc", "created_utc"}
 _COUNTS = {"files", "measurements", "run", "study_index", "trace_index", "outcome_code"}
 
@@ -149,7 +149,7 @@ def covariates(connection: sa.Connection, **where: Any) -> pd.DataFrame:
     return _table(("subject", "date", *_COVARIATE), map(dict, last.values()))
 
 
-_COVARIATE = ("name", "number", "text", "source", "created_utc")
+_COVARIATE = ("name", "number", "text", "source", "created_utc", "unit", "upper_limit", "stated_date")
 
 
 def failures(connection: sa.Connection, *, include_resolved: bool) -> pd.DataFrame:
@@ -256,6 +256,8 @@ def _table(columns: tuple[str, ...], rows: Iterable[dict[Any, Any]]) -> pd.DataF
     cells = {name: [row.get(name) for row in rows] for name in columns}
     if "date" in cells:
         cells["date"] = [row["date"].isoformat() for row in rows]
+    if "stated_date" in cells:
+        cells["stated_date"] = [None if date is None else date.isoformat() for date in cells["stated_date"]]
     frame = pd.DataFrame(cells, columns=list(columns))
     for name in columns:
         if name in _FLOATS:

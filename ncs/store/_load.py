@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from ncs.model import (
     Filters,
     Origin,
     Provenance,
+    ReportedMeasurement,
     ReportedValue,
     Segment,
     Side,
@@ -27,7 +29,7 @@ from ncs.model import (
     Trace,
     Visit,
 )
-from ncs.results import Measurement, Reason, TraceMarks, VisitResult
+from ncs.results import REPORTED_BY, Measurement, Reason, TraceMarks, VisitResult
 from ncs.store import _schema as s
 from ncs.store._codec import decode_samples, floats_from_json, sample_digest
 from ncs.store._rows import MARK_COLUMNS, MEASURED
@@ -214,9 +216,25 @@ def _studies(connection: sa.Connection, run_ids: Sequence[int]) -> dict[int, lis
         .order_by(*s.traces.primary_key.columns)
     )
     traces = {place: tuple(map(_trace, rows)) for place, rows in groupby(connection.execute(query), key=_STUDY)}
+    reported = _reported(connection, run_ids)
     found: dict[int, list[Study]] = defaultdict(list)
     for row in _of_runs(connection, s.studies, run_ids):
-        found[row.run_id].append(_study(row, traces.get(_STUDY(row), ())))
+        study = _study(row, traces.get(_STUDY(row), ()))
+        found[row.run_id].append(replace(study, reported=tuple(reported.get(_STUDY(row), ()))))
+    return found
+
+
+def _reported(connection: sa.Connection, run_ids: Sequence[int]) -> dict[tuple[int, int], list[ReportedMeasurement]]:
+    """Return what recorders reported without waveforms: the analysis has passed it on to the measurements as it is."""
+    m = s.measurements.c
+    query = sa.select(m.run_id, m.study_index, m.quantity, m.value, m.unit, m.method, m.site)
+    query = query.where(m.run_id.in_(run_ids), m.method.startswith(REPORTED_BY, autoescape=True))
+    found: dict[tuple[int, int], list[ReportedMeasurement]] = defaultdict(list)
+    for row in connection.execute(query.order_by(m.run_id, m.position)):
+        source = row.method.removeprefix(REPORTED_BY)
+        found[_STUDY(row)].append(
+            ReportedMeasurement(quantity=row.quantity, value=row.value, unit=row.unit, source=source, site=row.site)
+        )
     return found
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MARK_COLUMNS",
     "MEASURED",
+    "CovariateFacts",
     "Head",
     "Prepared",
     "Row",
@@ -193,6 +194,20 @@ def _run_row(result: VisitResult) -> Row:
 def covariate_value(value: float | str) -> tuple[float | None, str | None]:
     """Return a covariate's columns ``number, text``."""
     return (None, value) if isinstance(value, str) else (_number(value), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CovariateFacts:
+    """What is stated about a covariate beside its value: columns ``unit, upper_limit, stated_date``."""
+
+    unit: str | None = None
+    upper_limit: float | None = None
+    stated_date: dt.date | None = None
+
+    @property
+    def row(self) -> Row:
+        """The end of a row of ``covariates``."""
+        return self.unit or None, _number(self.upper_limit), self.stated_date
 
 
 def _study_rows(visit: Visit) -> list[Row]:

@@ -31,7 +31,7 @@ __all__ = [
     "waveforms",
 ]
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """Every revision that this ncs knows, oldest first; the last one is what it writes."""
 
 
@@ -160,6 +160,10 @@ covariates = sa.Table(
     sa.Column("text", sa.Text),
     sa.Column("source", sa.Text, nullable=False),
     sa.Column("created_utc", UtcDateTime, nullable=False),
+    sa.Column("unit", sa.Text),
+    sa.Column("upper_limit", sa.Double),
+    # The date the value itself carries, where it was matched to a visit of another date.
+    sa.Column("stated_date", sa.Date),
     sa.Index(None, "visit_id", "name"),
     sa.Index(None, "run_id"),
 )

@@ -17,7 +17,7 @@ from ncs.errors import InvalidInputError, StoreError
 from ncs.store import _frames, _load
 from ncs.store import _schema as s
 from ncs.store._engine import begin_writing, open_engine, translated
-from ncs.store._rows import Prepared, head_of, identity_problems, prepare
+from ncs.store._rows import CovariateFacts, Prepared, head_of, identity_problems, prepare
 from ncs.store._write import Writer
 
 if TYPE_CHECKING:
@@ -193,11 +193,11 @@ class Store:
         problems = identity_problems(head)
         if problems:
             raise StoreError("\n".join(map(str, problems)))
-        found = self._writer.find(self._cursor, head, now)
-        if found is not None:
-            return SaveOutcome(run=found, saved=False)
+        place = self._writer.find(self._cursor, head, now)
+        if place.run is not None:
+            return SaveOutcome(run=place.run, saved=False)
         ready = result if isinstance(result, Prepared) else prepare(result)
-        run, superseded, namesakes = self._writer.add(self._cursor, ready, now)
+        run, superseded, namesakes = self._writer.add(self._cursor, ready, place, now)
         return SaveOutcome(run=run, saved=True, superseded=superseded, same_name=namesakes)
 
     def has(self, content_key: str, fingerprint: str) -> bool:
@@ -267,7 +267,15 @@ class Store:
             self._writer.resolve_paths(self._cursor, paths, _now())
 
     def add_covariates(
-        self, subject: str, date: dt.date | str, values: Mapping[str, float | str], *, source: str
+        self,
+        subject: str,
+        date: dt.date | str,
+        values: Mapping[str, float | str],
+        *,
+        source: str,
+        units: Mapping[str, str] | None = None,
+        upper_limits: Mapping[str, float] | None = None,
+        stated_date: dt.date | str | None = None,
     ) -> None:
         """Append covariates of a visit (a score, a laboratory value); the last one stated of a name is in force.
 
@@ -279,6 +287,10 @@ class Store:
             Name to number or text.
         source
             Where they come from: a file's name, a person.
+        units, upper_limits
+            Name to unit, and to upper limit of normal, of those that have one.
+        stated_date
+            The date that the values themselves carry, where it is not that of the visit.
 
         Raises
         ------
@@ -287,9 +299,16 @@ class Store:
         """
         if not subject:
             raise InvalidInputError("subject: expected a code, found none")
+        taken = None if stated_date is None else _frames.as_date(stated_date, "stated_date")
+        facts = {
+            name: CovariateFacts(
+                unit=(units or {}).get(name), upper_limit=(upper_limits or {}).get(name), stated_date=taken
+            )
+            for name in values
+        }
         with self.transaction():
             visit_id = self._writer.visit_id(self._cursor, subject, _frames.as_date(date))
-            self._writer.add_covariates(self._cursor, visit_id, values, (source, _now()))
+            self._writer.add_covariates(self._cursor, visit_id, values, (source, _now()), facts=facts)
 
     def visits(
         self,
@@ -363,7 +382,12 @@ class Store:
             return _frames.marks(connection, subject=subject, date=date, nerve=nerve, side=side, site=site, run=run)
 
     def covariates(self, subject: Choice = None, date: DateChoice = None) -> pd.DataFrame:
-        """Return the covariates in force: ``subject, date, name, number, text, source, created_utc``."""
+        """Return the covariates in force, per visit and name the one stated last.
+
+        Columns ``subject, date, name, number, text, source, created_utc, unit, upper_limit, stated_date``. A value
+        below or above what is detected stands in ``text`` (``"<15"``) and has no ``number``. ``stated_date`` is the
+        date the value itself carries, where it is not that of the visit.
+        """
         with self._reading() as connection:
             return _frames.covariates(connection, subject=subject, date=date)
 

@@ -5,7 +5,7 @@ Everything runs on a driver's cursor inside a transaction that the caller holds;
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -20,11 +20,14 @@ if TYPE_CHECKING:
     from ncs.model import SourceFile
     from ncs.store.failure import Failure
 
-__all__ = ["Statement", "Writer"]
+__all__ = ["Place", "Statement", "Writer"]
 
 
 _READY = (sa.Float, sa.LargeBinary, sa.JSON)
 """What ``_rows`` hands over as the drivers take it: floats, bytes, and JSON as text."""
+
+
+_NO_FACTS = _rows.CovariateFacts()
 
 
 class Statement:
@@ -65,6 +68,15 @@ class Statement:
 
 
 Runs = tuple[int, ...]
+
+
+class Place(NamedTuple):
+    """Where a result belongs: its run if it is stored, its visit, and its files, ``None`` for those not known yet."""
+
+    run: int | None
+    visit_id: int
+    is_new_visit: bool
+    sources: list[int | None]
 
 
 class Writer:
@@ -160,23 +172,26 @@ class Writer:
             resolved.where(f.path == one("file"), f.resolved_utc.is_(None)), "now", "file"
         )
 
-    def find(self, cursor: Any, head: _rows.Head, now: dt.datetime) -> int | None:
-        """Return the run of a result that is stored already; its content no longer fails, in either case."""
+    def find(self, cursor: Any, head: _rows.Head, now: dt.datetime) -> Place:
+        """Return where a result belongs, and its run where it is stored; either way its content no longer fails."""
+        sources = []
         for source in head.sources:
             self._resolve_sha.run(cursor, now, source.sha256)
-        visit_id = self.visit_id(cursor, head.subject, head.date)
-        found = self._find_run.run(cursor, head.key, head.fingerprint, visit_id).fetchone()
-        return None if found is None else int(found[0])
+            found = self._find_source.run(cursor, source.sha256).fetchone()
+            sources.append(None if found is None else int(found[0]))
+        visit_id, is_new = self._visit(cursor, head.subject, head.date)
+        if is_new or None in sources:
+            return Place(None, visit_id, is_new, sources)
+        run = self._find_run.run(cursor, head.key, head.fingerprint, visit_id).fetchone()
+        return Place(None if run is None else int(run[0]), visit_id, is_new, sources)
 
-    def add(self, cursor: Any, result: _rows.Prepared, now: dt.datetime) -> tuple[int, Runs, Runs]:
+    def add(self, cursor: Any, result: _rows.Prepared, place: Place, now: dt.datetime) -> tuple[int, Runs, Runs]:
         """Write a result that is not stored; return its run, the runs it takes the place of, and its namesakes."""
-        head = result.head
-        visit_id = self.visit_id(cursor, head.subject, head.date)
-        sources = [self._source_id(cursor, source) for source in head.sources]
-        superseded = self._make_room(cursor, head.key, sources)
-        namesakes = [
-            row[0] for source in head.sources for row in self._find_name.run(cursor, visit_id, source.name).fetchall()
-        ]
+        head, visit_id = result.head, place.visit_id
+        sources = [self._source_id(cursor, *pair) for pair in zip(head.sources, place.sources, strict=True)]
+        is_known = not sources or any(known is not None for known in place.sources)
+        superseded = self._make_room(cursor, head.key, sources) if is_known else ()
+        namesakes = () if place.is_new_visit else self._namesakes(cursor, head, visit_id)
         parameters, *subject = result.run
         values = (visit_id, head.key, head.fingerprint, result.version, parameters, now, True, *subject)
         run_id = int(self._new_run.run(cursor, *values).fetchone()[0])
@@ -196,22 +211,32 @@ class Writer:
             (self._new_measurement, result.measurements),
         ):
             statement.run_many(cursor, [(run_id, *row) for row in rows])
-        return run_id, superseded, tuple(namesakes)
+        return run_id, superseded, namesakes
+
+    def _namesakes(self, cursor: Any, head: _rows.Head, visit_id: int) -> Runs:
+        return tuple(
+            [row[0] for source in head.sources for row in self._find_name.run(cursor, visit_id, source.name).fetchall()]
+        )
 
     def visit_id(self, cursor: Any, code: str | None, date: dt.date | None) -> int:
         """Return the visit of a subject on a date, made if there is none."""
-        subject_id = self._get_or_make(cursor, self._find_subject, self._new_subject, (code,))
-        return self._get_or_make(cursor, self._find_visit, self._new_visit, (subject_id, date))
+        return self._visit(cursor, code, date)[0]
 
-    def _source_id(self, cursor: Any, source: SourceFile) -> int:
-        found = self._find_source.run(cursor, source.sha256).fetchone()
-        if found is None:
-            found = self._new_source.run(cursor, *_rows.source_row(source)).fetchone()
-        return int(found[0])
+    def _visit(self, cursor: Any, code: str | None, date: dt.date | None) -> tuple[int, bool]:
+        """Return the visit, and whether it was made just now."""
+        found = self._find_subject.run(cursor, code).fetchone()
+        subject = found or self._new_subject.run(cursor, code).fetchone()
+        if found is not None:
+            found = self._find_visit.run(cursor, subject[0], date).fetchone()
+            if found is not None:
+                return int(found[0]), False
+        return int(self._new_visit.run(cursor, subject[0], date).fetchone()[0]), True
 
-    @staticmethod
-    def _get_or_make(cursor: Any, find: Statement, make: Statement, values: _rows.Row) -> int:
-        found = find.run(cursor, *values).fetchone() or make.run(cursor, *values).fetchone()
+    def _source_id(self, cursor: Any, source: SourceFile, known: int | None) -> int:
+        # A file may be among the sources twice, so that one that was unknown may be there by now.
+        found = None if known is None else (known,)
+        found = found or self._new_source.run(cursor, *_rows.source_row(source)).fetchone()
+        found = found or self._find_source.run(cursor, source.sha256).fetchone()
         return int(found[0])
 
     def add_covariates(
@@ -221,9 +246,14 @@ class Writer:
         values: Mapping[str, float | str],
         origin: tuple[str, dt.datetime],
         run_id: int | None = None,
+        facts: Mapping[str, _rows.CovariateFacts] | None = None,
     ) -> None:
         """Append covariates of a visit; ``origin`` is where they were stated, and when."""
-        rows = [(visit_id, run_id, name, *_rows.covariate_value(value), *origin) for name, value in values.items()]
+        known = facts or {}
+        rows = [
+            (visit_id, run_id, name, *_rows.covariate_value(value), *origin, *known.get(name, _NO_FACTS).row)
+            for name, value in values.items()
+        ]
         self._new_covariate.run_many(cursor, rows)
 
     def _make_room(self, cursor: Any, key: str, sources: list[int]) -> tuple[int, ...]:

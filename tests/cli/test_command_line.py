@@ -15,7 +15,7 @@ from ncs.cli._numbers import Notes, number
 from ncs.errors import InvalidInputError, Problem, ReadError
 from ncs.results import Measurement, Reason
 
-VERBS = ("analyze", "show", "formats", "demo")
+VERBS = ("analyze", "covariates", "change", "repeatability", "show", "report", "formats", "simulate", "demo")
 
 
 def typed_in_a_shell(command, folder, **environment):
@@ -126,22 +126,27 @@ def test_formats_and_schema(ncs):
     assert ncs("formats", "--format", "csv").status == 2
 
 
-def test_demo_measures_what_it_simulated(ncs, tmp_path):
+def test_demo_ends_with_the_sentence_and_the_pages(ncs, tmp_path):
     done = ncs("demo", "there")
     assert done.status == 0, done.err
     assert done.out.startswith("SIMULATED DATA")
-    assert len(list((tmp_path / "there" / "exports").glob("S0?_*_median_motor.edf"))) == 27
-    assert len(list((tmp_path / "there" / "exports").glob("S0?_*_median_sensory.edf"))) == 27
-    rows = [line.split() for line in done.out.splitlines() if line.startswith("S0") and "," not in line]
+    rows = [line.split() for line in done.out.splitlines() if re.match(r"S0\d ", line)]
     assert [row[0] for row in rows] == [f"S0{n}" for n in range(1, 10)]
     for row in rows:
-        numbers = [float(word.lstrip("±")) for word in row[1:]]
-        for measured, sd, truth in zip(numbers[0::3], numbers[1::3], numbers[2::3], strict=True):
-            assert abs(measured - truth) < 0.1 + 5 * sd
-    first = (tmp_path / "there" / "exports" / "S01_2020-03-02_median_motor.edf").read_bytes()
-    again = ncs("demo", "there")
-    assert again.out == done.out
-    assert (tmp_path / "there" / "exports" / "S01_2020-03-02_median_motor.edf").read_bytes() == first
+        change, truth, limit = map(float, row[6:9])
+        assert abs(change - truth) < 1.0
+        assert " ".join(row[9:]) == ("increased" if change > limit else "unchanged within error")
+    assert "not compared: S03 on 2020-08-10, no longer recordable" in done.out
+    assert "not compared: S04 on 2020-08-31, other distance" in done.out
+    assert "Measured 34 of 35 visits; 1 has no response." in done.out
+    sentence, score, laboratory, _, visit, cohort = done.out.splitlines()[-6:]
+    assert "increased beyond error in 7 of 9 subjects and was unchanged within error in 2" in sentence
+    assert score.startswith("ONLS improved in 6 and was stable in 3")
+    assert laboratory.startswith("VEGF fell in 9 and normalised in 5")
+    pages = {line.split()[-1] for line in (visit, cohort)}
+    assert pages == {str(Path("there", "visit.html")), str(Path("there", "cohort.html"))}
+    assert all((tmp_path / page).is_file() for page in pages)
+    assert ncs("demo", "there").out == done.out
 
 
 def test_demo_into_a_file_is_refused(ncs, tmp_path):
@@ -149,6 +154,35 @@ def test_demo_into_a_file_is_refused(ncs, tmp_path):
     done = ncs("demo", "taken")
     assert done.status == 2
     assert "Name another folder" in done.err
+
+
+def test_a_simulated_cohort_can_be_analysed_as_it_stands(ncs, tmp_path):
+    done = ncs("simulate", "cohort", "made")
+    assert done.status == 0, done.err
+    assert done.out.startswith("SIMULATED DATA")
+    assert {"covariates.csv", "truth.csv", "SIMULATED.md"} <= {path.name for path in (tmp_path / "made").iterdir()}
+    analysed = ncs("analyze", "made")
+    assert (analysed.status, len(list((tmp_path / "made").glob("*.edf")))) == (0, 105)
+    assert "105 analysed, 0 already stored, 0 failed" in analysed.err
+    dates = [line.split()[1] for line in analysed.out.splitlines() if line.startswith("S01 ")]
+    assert dates == ["2020-03-02", "2020-06-08", "2020-10-19", "2021-05-31", "2022-01-31"]  # in the order of time
+    assert ncs("covariates", Path("made", "covariates.csv")).status == 0
+    assert "7 of 9" in ncs("change").out
+
+
+def test_a_cohort_that_changes_alike(ncs, tmp_path):
+    wanted = ("--rise", 5, "--subjects", 2, "--visits", 2, "--seed", 4, "--session-cv", 3)
+    assert ncs("simulate", "cohort", "made", *wanted).status == 0
+    first = {path.name: path.read_bytes() for path in (tmp_path / "made").iterdir()}
+    assert sum(name.endswith(".edf") for name in first) == 4
+    assert "covariates.csv" not in first
+    assert ncs("simulate", "cohort", "made", *wanted).status == 0
+    assert {path.name: path.read_bytes() for path in (tmp_path / "made").iterdir()} == first
+
+
+@pytest.mark.parametrize("words", [("cohort",), ("study", "made"), ("cohort", "made", "--subjects", 3)])
+def test_what_cannot_be_simulated_is_refused(ncs, words):
+    assert ncs("simulate", *words).status == 2
 
 
 def test_numbers_in_display_units():

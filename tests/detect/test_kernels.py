@@ -204,9 +204,32 @@ def test_largest_rise(span, half, base):
 
 
 @EXAMPLES
-@given(SAMPLES)
-def test_smallest_step(y):
-    assert k.smallest_step(y) == twins.smallest_step(y)
+@given(SAMPLES, st.floats(1e-6, 1e4), st.floats(1e-9, 1.0))
+def test_step_noise(y, density, least):
+    step = max(twins.smallest_step(y), least)
+    assert k.step_noise(y, density, least) == max(density, step**2 / 12)
+
+
+@EXAMPLES
+@given(spans(), HALF)
+def test_lowest_between(span, half):
+    y, lo, last = span
+    last = min(last, y.size - 1)
+    s = twins.smoothed(y, half)
+    at = k.lowest_between(twins.running_sum(y), lo, last, half)
+    assert lo <= at <= last
+    assert s[at] == pytest.approx(s[lo : last + 1].min(), rel=1e-9, abs=1e-6)
+
+
+@EXAMPLES
+@given(spans(), HALF, LEVEL, st.integers(0, 30))
+def test_stays_high(span, half, level, longest):
+    y, top, hi = span
+    s = twins.smoothed(y, half)
+    if np.abs(s - level).min() < 1e-6:
+        return
+    expected = top + longest + half < hi and bool((s[top : top + longest + 1] >= level).all())
+    assert k.stays_high(twins.running_sum(y), top, hi, half, level, longest) == expected
 
 
 @EXAMPLES

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ncs.io._edf_annotations import read_annotations
-from ncs.io._edf_header import Faults, decode_header
+from ncs.io._edf_header import decode_header
+from ncs.io._faults import Faults
 from ncs.model import Origin
 from tests.io.edf_examples import Channel, annotation_bytes, annotation_channel, build, read, tal
 
@@ -115,7 +116,11 @@ def test_without_stimuli_a_channel_is_one_sweep_and_nothing_is_guessed():
     assert trace.stimulus_ms is None
     assert trace.provenance["stimulus_ms"] == Origin.UNSET
     assert trace.notes == ("Eyes closed",)
-    assert visit.problems == ()
+    (problem,) = visit.problems
+    assert problem.field == "stimulus"
+    assert "'Eyes closed'" in problem.found
+    assert "times_s" in problem.hint
+    assert "--find-stimulus" in problem.hint
 
 
 def test_plain_edf_and_bdf_are_continuous():

@@ -5,7 +5,8 @@ import datetime as dt
 import numpy as np
 import pytest
 
-from ncs.io._edf_header import Faults, decode_header
+from ncs.io._edf_header import decode_header
+from ncs.io._faults import Faults
 from ncs.io._recording import Reader
 from ncs.io.edf import EDF
 from ncs.model import Filters, Origin, ReportedValue, Side, Technique

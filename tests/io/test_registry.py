@@ -85,13 +85,14 @@ def test_a_name_that_is_taken_is_not_taken_again(entry_points):
     assert "already taken" in mine[0].reason
 
 
-def test_a_reader_whose_dependency_is_missing_says_so_and_is_not_asked(entry_points):
-    entry_points(extra=FakeReader("extra", 1.0, requires=("no_such_module_anywhere",)))
+def test_a_reader_whose_dependency_is_missing_says_so(entry_points):
+    entry_points(extra=FakeReader("extra", 0.2, requires=("no_such_module_anywhere",)))
     info = next(info for info in registry.formats() if info.name == "extra")
     assert not info.available
     assert "no_such_module_anywhere" in info.reason
-    with pytest.raises(UnknownFormatError):
+    with pytest.raises(MissingDependencyError, match=r"x: .*'extra' needs no_such_module_anywhere: pip install"):
         registry.choose(b"\0\1\2", Path("x"))
+    assert registry.choose(b"time,1\n0.0,1.5\n0.1,1.25\n", Path("x")).name == "text"
 
 
 def test_equal_claims_are_an_error_that_names_both(entry_points):

@@ -162,7 +162,7 @@ def test_the_schema_is_json_and_forbids_unknown_fields():
 def test_the_examples_of_the_documentation_are_valid():
     text = (DOCS / "sidecar.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 5
+    assert len(blocks) >= 5
     assert all(isinstance(load_sidecar(json.loads(block)), Sidecar) for block in blocks)
 
 

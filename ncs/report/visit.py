@@ -1,0 +1,228 @@
+"""One visit as a page: tables, waveforms with numbered marks, what is missing and why, and where it all comes from."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING
+
+from ncs.errors import InvalidInputError
+from ncs.report import tables
+from ncs.report._page import file_entries, page, page_figure
+from ncs.report._traces import MARK_NAMES, drawn_traces
+from ncs.report.numbers import Notes, missing_sentence, quantity_words
+from ncs.report.tables import Column, TextTable
+from ncs.report.waveforms import study_svg
+from ncs.results import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ncs.report._edits import MarkEdit
+    from ncs.report._traces import DrawnTrace
+    from ncs.results import Measurement, VisitResult
+
+__all__ = ["visit_page"]
+
+
+class _PageNotes(Notes):
+    """Footnotes in which a response that could not be recorded is called so in its place: ``NR``."""
+
+    has_nr = False
+
+    def missing(self, measurement: Measurement) -> str:
+        """Return what stands in the place of a number that is missing."""
+        mark = super().missing(measurement)
+        if measurement.reason is not Reason.NO_RESPONSE:
+            return mark
+        self.has_nr = True
+        return f"NR {mark}"
+
+    def lines(self) -> list[str]:
+        """Return the footnotes, one per line."""
+        return [*(["NR: not recordable"] if self.has_nr else []), *super().lines()]
+
+
+def visit_page(results: Sequence[VisitResult], *, edits: Sequence[MarkEdit] = (), notice: str = "") -> str:
+    """Return one visit as a self-contained HTML page.
+
+    Parameters
+    ----------
+    results
+        Results of all files of one visit, as ``Store.load_results`` returns them.
+    edits
+        Marks that a person moved; where there are none, the page says so.
+    notice
+        Stands above everything and in the title, such as that the data are simulated.
+
+    Returns
+    -------
+    str
+        Text of an HTML file that refers to nothing outside itself. The same results give the same text.
+
+    Raises
+    ------
+    InvalidInputError
+        When there is no result, or the results belong to several visits.
+    """
+    first = _one_visit(results)
+    notes = _PageNotes()
+    laid_out = list(tables.visit_forms(results))
+    forms = [_form(form, studies, notes) for form, studies in laid_out]
+    others = tables.others_table([each for _, studies in laid_out for each in studies], notes, with_missing=False)
+    places = [(result, index) for result in results for index, study in enumerate(result.visit.studies) if study.traces]
+    date = first.date.isoformat() if first.date is not None else "no date"
+    return page(
+        "visit.html",
+        title=f"{first.subject}, {date}: nerve conduction study",
+        notice=notice,
+        head=_head(results, date),
+        problems=[f"Reading: {problem}" for result in results for problem in result.visit.problems],
+        forms=forms,
+        others=others,
+        notes=notes.lines(),
+        studies=[_study(*place, number) for number, place in enumerate(places)],
+        missing=_missing(results),
+        edits=_edits(edits),
+        sources=file_entries(source for result in results for source in result.sources),
+        analysis=_analysis(results),
+    )
+
+
+def _one_visit(results: Sequence[VisitResult]) -> VisitResult:
+    visits = dict.fromkeys((result.subject.id, result.date) for result in results)
+    if len(visits) != 1:
+        found = ", ".join(f"{subject} on {date}" for subject, date in visits) or "none"
+        raise InvalidInputError(f"results: expected those of one visit, found {found}")
+    return results[0]
+
+
+def _head(results: Sequence[VisitResult], date: str) -> list[tuple[str, str]]:
+    sexes = {result.subject.sex for result in results} - {None}
+    subject = f"{results[0].subject}, {sexes.pop()}" if len(sexes) == 1 else str(results[0].subject)
+    return [
+        ("subject", subject),
+        ("date", date),
+        *((label, words) for label, words in tables.facts(results) if label != "files"),
+        ("limits of normal", "none were applied: no number here is called normal or abnormal"),
+    ]
+
+
+def _form(form: tables.Form, studies: Sequence[tables.StudyRows], notes: Notes) -> dict[str, object]:
+    sites = tables.sites_table(form, studies, notes)
+    indices = tables.index_table(form, studies, notes)
+    return {
+        "title": form.title,
+        "tables": [table for table in (sites, indices) if table is not None and table.rows],
+        "legend": tables.legend(form) if indices is not None else "",
+    }
+
+
+def _study(result: VisitResult, index: int, number: int) -> dict[str, object]:
+    figure = page_figure(study_svg(result, index, ident=f"figure-{number}"))
+    return {"svg": figure.svg, "caption": "", "marks": _mark_table(drawn_traces(result, index))}
+
+
+def _mark_table(traces: Sequence[DrawnTrace]) -> TextTable:
+    numbers = sorted({mark.number for trace in traces for mark in trace.marks})
+    columns = [Column(label="site"), Column(label="distance", unit="mm", is_number=True)]
+    columns += [Column(label="stimulus", is_unbroken=True), Column(label="sweeps")]
+    for number in numbers:
+        label = f"{number} {MARK_NAMES[number - 1]}"
+        columns.append(Column(label=label, unit="ms (95 % interval)" if number == 1 else "ms", is_number=True))
+    remarks = ["; ".join(part for part in (trace.remark, *trace.trace.notes) if part) for trace in traces]
+    rows = [(*_mark_cells(trace, numbers), remark) for trace, remark in zip(traces, remarks, strict=True)]
+    if any(remarks):
+        return TextTable(columns=(*columns, Column(label="remark")), rows=tuple(rows))
+    return TextTable(columns=tuple(columns), rows=tuple(row[:-1] for row in rows))
+
+
+def _mark_cells(trace: DrawnTrace, numbers: Sequence[int]) -> tuple[str, ...]:
+    stored = trace.trace
+    cells = [stored.stimulation_site or "?", f"{stored.distance_mm:g}" if stored.distance_mm is not None else "?"]
+    cells += [_stimulus_words(trace), _sweep_words(trace)]
+    for number in numbers:
+        mark = trace.mark(number)
+        text = f"{mark.at_ms:.2f}" if mark is not None else ""
+        if mark is not None and number == 1 and mark.interval_ms is not None:
+            text += f" ({mark.interval_ms[0]:.2f} to {mark.interval_ms[1]:.2f})"
+        cells.append(text)
+    return tuple(cells)
+
+
+def _stimulus_words(trace: DrawnTrace) -> str:
+    """Return intensity and duration of the stimulus; a range where the sweeps differ."""
+    stimulus, words = trace.trace.stimulus, []
+    for intensity, unit in ((stimulus.intensity_ma, "mA"), (stimulus.intensity_v, "V")):
+        known = [float(x) for x in intensity if math.isfinite(x)] if intensity is not None else []
+        if known:
+            low, high = f"{min(known):g}", f"{max(known):g}"
+            words.append(f"{low} {unit}" if low == high else f"{low} to {high} {unit}")
+    if stimulus.duration_ms is not None:
+        words.append(f"{stimulus.duration_ms:g} ms")
+    return ", ".join(words) or "not stated"
+
+
+def _sweep_words(trace: DrawnTrace) -> str:
+    stored = trace.trace
+    words = f"{stored.n_sweeps}"
+    if stored.n_sweeps > 1 and trace.averaged:
+        words = (
+            f"mean of {trace.averaged} of {stored.n_sweeps}" if trace.averaged < stored.n_sweeps else f"mean of {words}"
+        )
+    if stored.averaged_count is not None and stored.averaged_count > 1:
+        words += f" (each of {stored.averaged_count}, averaged by the machine)"
+    return words
+
+
+def _missing(results: Sequence[VisitResult]) -> TextTable | None:
+    """Return every number that could not be measured, those with the same reason together."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for m in (m for result in results for m in result.measurements if m.value is None):
+        side = m.side.value if m.side is not None else "side?"
+        nerve = f"{side} {m.nerve or 'nerve?'}, {tables.technique_words(m.technique)}"
+        name = quantity_words(m.quantity)
+        found.setdefault((nerve, m.segment or m.site or "", missing_sentence(m)), []).append(name)
+    if not found:
+        return None
+    columns = tuple(Column(label=label) for label in ("study", "where", "not measured", "reason"))
+    rows = tuple((study, where, ", ".join(names), why) for (study, where, why), names in found.items())
+    return TextTable(columns=columns, rows=rows)
+
+
+def _edits(edits: Sequence[MarkEdit]) -> TextTable | None:
+    if not edits:
+        return None
+    labels = ("study", "site", "mark", "from", "to", "by", "when", "why")
+    columns = tuple(
+        Column(label=label, unit="ms", is_number=True)
+        if label in {"from", "to"}
+        else Column(label=label, is_unbroken=label == "when")
+        for label in labels
+    )
+    rows = tuple(
+        (
+            " ".join(part for part in (edit.side or "side?", edit.nerve or "nerve?", edit.technique) if part),
+            edit.site or "?", edit.mark, _ms(edit.old_ms), _ms(edit.new_ms), edit.author,
+            edit.when.isoformat(sep=" ", timespec="minutes"), edit.why,
+        )
+        for edit in edits
+    )  # fmt: skip
+    return TextTable(columns=columns, rows=rows)
+
+
+def _ms(value: float | None) -> str:
+    return "none" if value is None else f"{value:.2f}"
+
+
+def _analysis(results: Sequence[VisitResult]) -> list[tuple[str, str]]:
+    """Return version, fingerprint and every parameter of the analyses, each said once."""
+    said: dict[tuple[str, str], None] = {}
+    for result in results:
+        said["version", f"ncs {result.version}"] = None
+        said["fingerprint of the analysis", result.fingerprint] = None
+        for name, value in result.parameters.items():
+            words = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+            said[name.replace("_", " "), words] = None
+    order = dict.fromkeys(label for label, _ in said)
+    return [(label, "; ".join(words for name, words in said if name == label)) for label in order]
