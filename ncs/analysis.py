@@ -1,6 +1,6 @@
 """Visit to VisitResult: mark every trace, measure every study. The whole walk on one screen.
 
-A new technique is one module in ``ncs.measure`` and one line in ``_TECHNIQUES``.
+A new technique is one module in ``ncs.measure``; nothing here has to know it.
 """
 
 from __future__ import annotations
@@ -8,8 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -19,24 +17,13 @@ from ncs import __version__, detect
 from ncs._stimulus import with_artefact_times
 from ncs.detect.artefact import ARTEFACT_PARAMETERS
 from ncs.detect.marks import Marks
-from ncs.measure import MEASURE_VERSION, motor, sensory
+from ncs.measure import MEASURE_VERSION, techniques
 from ncs.measure._study import MarkedTrace, StudyPart, Value
-from ncs.model import SampleArray, Study, Technique, Trace, Visit
+from ncs.measure._technique import TechniqueMeasures, Window
+from ncs.model import SampleArray, Study, Trace, Visit
 from ncs.results import REPORTED_BY, Measurement, Reason, TraceMarks, VisitResult
 
 __all__ = ["analysis_fingerprint", "analyze", "mean_sweep"]
-
-
-@dataclass(frozen=True, slots=True)
-class _How:
-    response: str
-    measure: Callable[[StudyPart], None]
-
-
-_TECHNIQUES = {
-    Technique.MOTOR: _How("cmap", motor.measure),
-    Technique.SENSORY: _How("snap", sensory.measure),
-}
 
 
 def analyze(
@@ -71,9 +58,9 @@ def analyze(
     measurements: list[Measurement] = []
     for index, study in enumerate(visit.studies):
         part = _mark_study(study, index, onset_method, marks)
-        how = _TECHNIQUES.get(study.technique) if study.technique is not None else None
-        if how is not None and study.traces:
-            how.measure(part)
+        technique = _technique(study)
+        if technique is not None and study.traces:
+            technique.measure(part)
         else:
             _unmeasured(part)
         measurements.extend(part.rows)
@@ -129,38 +116,59 @@ def analysis_fingerprint(
 
 
 def _mark_study(study: Study, index: int, onset_method: str, marks: list[TraceMarks]) -> StudyPart:
-    how = _TECHNIQUES.get(study.technique) if study.technique is not None else None
+    technique = _technique(study)
     marked = []
     for position, trace in enumerate(study.traces):
-        if how is None:
+        if technique is None:
             marked.append(MarkedTrace(trace=trace, marks=None, reason=Reason.NO_TECHNIQUE))
         elif trace.stimulus_ms is None or (trace.n_sweeps > 0 and not np.isfinite(trace.stimulus_ms).any()):
             marked.append(MarkedTrace(trace=trace, marks=None, reason=Reason.NO_STIMULUS_TIME))
         else:
-            found = _mark_trace(trace, how.response, onset_method, (index, position))
-            marks.append(found)
-            marked.append(MarkedTrace(trace=trace, marks=found.measured, how=_averaging(trace, found)))
+            found = {
+                response: _mark_trace(
+                    trace, response, onset_method, (index, position), technique.window(study, trace, response)
+                )
+                for response in technique.responses
+            }
+            marks.extend(found.values())
+            first = found[technique.responses[0]]
+            marked.append(MarkedTrace(trace=trace, marks=first.measured, how=_averaging(trace, first), found=found))
     method = f"onset {onset_method}"
     return StudyPart(study=study, study_index=index, marked=tuple(marked), method=method)
 
 
-def _mark_trace(trace: Trace, response: str, onset_method: str, place: tuple[int, int]) -> TraceMarks:
+def _technique(study: Study) -> TechniqueMeasures | None:
+    return techniques().get(study.technique) if study.technique is not None else None
+
+
+def _mark_trace(
+    trace: Trace, response: str, onset_method: str, place: tuple[int, int], window_ms: Window | None
+) -> TraceMarks:
     assert trace.stimulus_ms is not None  # the caller has asked
-    sweeps = _mark(trace.samples_uv, trace, trace.stimulus_ms, response, onset_method)
+
+    def mark(samples_uv: SampleArray, stimulus_ms: Any) -> Marks:
+        return detect.mark(
+            samples_uv,
+            trace.sampling_rate_hz,
+            stimulus_ms=stimulus_ms,
+            response=response,
+            window_ms=window_ms,
+            onset_method=onset_method,
+        )
+
+    sweeps = mark(trace.samples_uv, trace.stimulus_ms)
     chosen = _measured_sweeps(trace)
     if len(chosen) == 1:
         measured = sweeps if len(sweeps) == 1 else sweeps.sweep(chosen[0])
     else:
-        mean, stimulus_ms = mean_sweep(trace, chosen)
-        measured = _mark(mean, trace, stimulus_ms, response, onset_method)
+        measured = mark(*mean_sweep(trace, chosen))
     return TraceMarks(
-        study_index=place[0], trace_index=place[1], sweeps=sweeps, measured=measured, measured_sweeps=chosen
-    )
-
-
-def _mark(samples_uv: SampleArray, trace: Trace, stimulus_ms: Any, response: str, onset_method: str) -> Marks:
-    return detect.mark(
-        samples_uv, trace.sampling_rate_hz, stimulus_ms=stimulus_ms, response=response, onset_method=onset_method
+        study_index=place[0],
+        trace_index=place[1],
+        response=response,
+        sweeps=sweeps,
+        measured=measured,
+        measured_sweeps=chosen,
     )
 
 

@@ -63,6 +63,13 @@ class Technique(StrEnum):
 
     MOTOR = "motor"
     SENSORY = "sensory"
+    MIXED = "mixed"
+    F_WAVE = "f_wave"
+    H_REFLEX = "h_reflex"
+    REPETITIVE_STIMULATION = "repetitive_stimulation"
+    BLINK_REFLEX = "blink_reflex"
+    INCHING = "inching"
+    CMAP_SCAN = "cmap_scan"
 
 
 class Provenance(Mapping[str, Origin]):

@@ -49,6 +49,7 @@ class Reason(StrEnum):
     NO_RETURN = "no_return_to_baseline"
     NO_POSITIVE_PEAK = "no_positive_peak"
     NO_TECHNIQUE = "no_technique"
+    NOT_MARKED = "not_marked"
 
     @property
     def sentence(self) -> str:
@@ -74,6 +75,7 @@ _SENTENCES = {
     Reason.NO_RETURN: "the response does not return to baseline within the window",
     Reason.NO_POSITIVE_PEAK: "no positive peak follows within the window",
     Reason.NO_TECHNIQUE: "the technique is not stated",
+    Reason.NOT_MARKED: "the person who moved marks here left none for this",
 }
 
 
@@ -135,10 +137,14 @@ class TraceMarks:
         ``measured_sweeps``.
     measured_sweeps
         Indices of the sweeps that were averaged for ``measured``.
+    response
+        What was marked, a key of ``ncs.detect.RESPONSES``; a trace in which several responses are marked (M wave and H
+        reflex) has one entry for each.
     """
 
     study_index: int
     trace_index: int
+    response: str
     sweeps: Marks
     measured: Marks
     measured_sweeps: tuple[int, ...]

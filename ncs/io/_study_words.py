@@ -18,6 +18,13 @@ _TECHNIQUES = {
     **dict.fromkeys(("cmap", "mcs", "mcv", "mnc", "mncs", "mncv", "motor"), Technique.MOTOR),
     **dict.fromkeys(("antidromic", "orthodromic", "scs", "scv", "sensory", "snap", "snc", "sncs", "sncv"),
                     Technique.SENSORY),
+    **dict.fromkeys(("mixed", "mixednerve"), Technique.MIXED),
+    **dict.fromkeys(("fwave", "fwaves"), Technique.F_WAVE),
+    **dict.fromkeys(("hreflex", "hwave"), Technique.H_REFLEX),
+    **dict.fromkeys(("rns", "repetitive"), Technique.REPETITIVE_STIMULATION),
+    **dict.fromkeys(("blink", "blinkreflex"), Technique.BLINK_REFLEX),
+    "inching": Technique.INCHING,
+    "cmapscan": Technique.CMAP_SCAN,
 }  # fmt: skip
 _NERVES = {
     ("accessory",): "accessory",

@@ -37,7 +37,11 @@ __all__ = ["encode_edf", "write_edf"]
 _WIDTH = 8
 _LARGEST_DIGITAL = 32767
 _RATE_ERROR = 2e-6
-_CODES = {Technique.MOTOR: "MNC", Technique.SENSORY: "SNC", None: "NC"}
+_CODES = {
+    Technique.MOTOR: "MNC", Technique.SENSORY: "SNC", Technique.MIXED: "MIXED", Technique.F_WAVE: "FWAVE",
+    Technique.H_REFLEX: "HREFLEX", Technique.REPETITIVE_STIMULATION: "RNS", Technique.BLINK_REFLEX: "BLINK",
+    Technique.INCHING: "INCHING", Technique.CMAP_SCAN: "CMAPSCAN", None: "NC",
+}  # fmt: skip
 _LETTERS = {Side.LEFT: "L", Side.RIGHT: "R"}
 _NO_DATE = "01.01.85"
 _SPACING_S = 10

@@ -1,44 +1,68 @@
 """Which readers exist, and which of them recognises a content.
 
 A new machine is one module with a reader and one line in ``_BUILTIN``; or, in somebody else's package, an entry point
-of the group ``ncs.readers`` that names a reader instance. Every reader is imported on first use.
+of the group ``ncs.readers`` that names a reader instance. A reader of ncs is imported when a content may be of its
+format.
 """
 
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import importlib.util
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ncs.errors import AmbiguousFormatError, InvalidInputError, MissingDependencyError, Problem, UnknownFormatError
 from ncs.io._recording import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
+    from importlib.metadata import EntryPoint
     from pathlib import Path
 
-__all__ = ["ENTRY_POINT_GROUP", "FormatInfo", "RegisteredReader", "choose", "formats", "named", "readers"]
+__all__ = ["ENTRY_POINT_GROUP", "FormatInfo", "RegisteredReader", "choose", "forget", "formats", "named", "readers"]
 
 ENTRY_POINT_GROUP = "ncs.readers"
 
+
+class _Builtin(NamedTuple):
+    """A reader of ncs: its name, its home, and what holds for every content and path that its ``sniff`` claims.
+
+    The condition only spares an import; it may let pass what ``sniff`` refuses, never the other way round.
+    """
+
+    name: str
+    home: str
+    may_claim: Callable[[bytes, Path], object]
+
+
+def _may_be_text(head: bytes, path: Path) -> bool:
+    del path
+    return head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" not in head[:-1]
+
+
 _BUILTIN = (
-    "ncs.io.edf:EDF",
-    "ncs.io.cfs:CFS",
-    "ncs.io.qtrac:QTRAC",
-    "ncs.io.numpy_files:NUMPY",
-    "ncs.io.matlab:MATLAB",
-    "ncs.io.delimited:TEXT",
-    "ncs.io.labchart:LABCHART",
-    "ncs.io.natus:NATUS",
-    "ncs.io.through_mne:MNE",
-    "ncs.io.through_neo:NEO",
-    "ncs.io.acq:ACQ",
-    "ncs.io.abf:ABF",
-    "ncs.io.dicom:DICOM",
-)
+    _Builtin("edf", "ncs.io.edf:EDF", lambda head, _: head.startswith((b"0", b"\xff"))),
+    _Builtin("cfs", "ncs.io.cfs:CFS", lambda head, _: head.startswith(b"CED")),
+    _Builtin("qtrac", "ncs.io.qtrac:QTRAC", lambda head, _: b"S/R sites:" in head or b" DATA" in head
+             or b"EXCITABILITY" in head),
+    _Builtin("numpy", "ncs.io.numpy_files:NUMPY", lambda head, _: head.startswith((b"\x93NUMPY", b"PK\3\4"))),
+    _Builtin("matlab", "ncs.io.matlab:MATLAB", lambda head, path: head[126:128] in {b"IM", b"MI"}
+             or path.suffix.lower() == ".mat"),
+    _Builtin("text", "ncs.io.delimited:TEXT", _may_be_text),
+    _Builtin("labchart", "ncs.io.labchart:LABCHART", lambda head, _: b"=" in head
+             and any(key in head.replace(b"\0", b"").lower() for key in (b"interval", b"channeltitle"))),
+    _Builtin("natus", "ncs.io.natus:NATUS", lambda head, path: b"[" in head
+             and (_may_be_text(head, path) or b"\0" in head[:64])),
+    _Builtin("mne", "ncs.io.through_mne:MNE", lambda head, _: head.startswith((b"GDF", b"EEG-", b"QI-", b"DAE-", b"\0"))
+             or b"brain" in head.lower()),
+    _Builtin("neo", "ncs.io.through_neo:NEO", lambda head, _: b"CED" in head[:12] or b"MICROMED" in head[:64]
+             or head.startswith((b"VER=", b"\x02\x27", b"\xac\x27", b"NEURAL", b"BRSMP"))),
+    _Builtin("acq", "ncs.io.acq:ACQ", lambda head, _: b"\0" in head[:6]),
+    _Builtin("abf", "ncs.io.abf:ABF", lambda head, _: head.startswith(b"ABF")),
+    _Builtin("dicom", "ncs.io.dicom:DICOM", lambda head, _: head[128:132] == b"DICM"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,14 +101,15 @@ class RegisteredReader:
     reason: str = ""
 
 
-@cache
 def readers() -> tuple[RegisteredReader, ...]:
     """Return all readers, the built-in ones first; a broken one from elsewhere stands there with its reason."""
-    found = [_checked(_builtin(home), origin="builtin") for home in _BUILTIN]
-    points = importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)
-    for point in sorted(points, key=lambda point: (point.name, point.value)):
-        found.append(_from_entry_point(point, taken={entry.name for entry in found}))
-    return tuple(found)
+    return (*(_builtin(row) for row in _BUILTIN), *_from_elsewhere())
+
+
+def forget() -> None:
+    """Forget what was found, for a process in which packages were installed meanwhile."""
+    _builtin.cache_clear()
+    _from_elsewhere.cache_clear()
 
 
 def formats() -> tuple[FormatInfo, ...]:
@@ -108,7 +133,8 @@ def named(name: str) -> RegisteredReader:
     MissingDependencyError
         When the reader cannot be used here; the message says why.
     """
-    for entry in readers():
+    found = [_builtin(row) for row in _BUILTIN if row.name == name]
+    for entry in found or _from_elsewhere():
         if entry.name == name:
             if entry.reader is None or entry.reason:
                 raise MissingDependencyError(f"format {name!r} cannot be used: {entry.reason}")
@@ -129,10 +155,11 @@ def choose(head: bytes, path: Path) -> RegisteredReader:
     AmbiguousFormatError
         When two claim it equally and the file name does not decide.
     """
-    usable = [entry for entry in readers() if entry.reader is not None and not entry.reason]
+    possible = _candidates(head, path)
+    usable = [entry for entry in possible if entry.reader is not None and not entry.reason]
     claims = [(_claim(entry.reader, head, path), entry) for entry in usable if entry.reader is not None]
     highest = max((claim for claim, _ in claims), default=0.0)
-    _refuse_without_extra(head, path, above=highest)
+    _refuse_without_extra(possible, head, path, above=highest)
     best = [entry for claim, entry in claims if claim == highest > 0.0]
     if len(best) > 1:
         best = [entry for entry in best if entry.reader and path.suffix.lower() in entry.reader.extensions] or best
@@ -144,25 +171,41 @@ def choose(head: bytes, path: Path) -> RegisteredReader:
         raise AmbiguousFormatError(
             [_problem(path, "content of one format", f"content that {names} claim equally ({highest:g})", hint)]
         )
-    tried = ", ".join(entry.name for entry in usable)
+    tried = ", ".join(entry.name for entry in readers() if entry.reader is not None and not entry.reason)
     hint = f"Tried: {tried}. `ncs formats` lists every format and what it needs."
     raise UnknownFormatError([_problem(path, "a known format", _content_in_words(head), hint)])
 
 
-def _refuse_without_extra(head: bytes, path: Path, *, above: float) -> None:
+def _candidates(head: bytes, path: Path) -> tuple[RegisteredReader, ...]:
+    return (*(_builtin(row) for row in _BUILTIN if row.may_claim(head, path)), *_from_elsewhere())
+
+
+def _refuse_without_extra(entries: Sequence[RegisteredReader], head: bytes, path: Path, *, above: float) -> None:
     """Say what is missing where a reader that cannot be used knows the content better than all that can."""
-    for entry in readers():
+    for entry in entries:
         if entry.reader is not None and entry.reason and _claim(entry.reader, head, path) > above:
             raise MissingDependencyError(f"{path}: a recording of format {entry.name!r} {entry.reason}")
 
 
-def _builtin(home: str) -> Reader:
-    module, _, attribute = home.partition(":")
-    reader: Reader = getattr(importlib.import_module(module), attribute)
-    return reader
+@cache
+def _builtin(row: _Builtin) -> RegisteredReader:
+    module, _, attribute = row.home.partition(":")
+    return _checked(getattr(importlib.import_module(module), attribute), origin="builtin")
 
 
-def _from_entry_point(point: importlib.metadata.EntryPoint, *, taken: set[str]) -> RegisteredReader:
+@cache
+def _from_elsewhere() -> tuple[RegisteredReader, ...]:
+    from importlib import metadata
+
+    found: list[RegisteredReader] = []
+    points = metadata.entry_points(group=ENTRY_POINT_GROUP)
+    for point in sorted(points, key=lambda point: (point.name, point.value)):
+        taken = {row.name for row in _BUILTIN} | {entry.name for entry in found}
+        found.append(_from_entry_point(point, taken=taken))
+    return tuple(found)
+
+
+def _from_entry_point(point: EntryPoint, *, taken: set[str]) -> RegisteredReader:
     package = f" of {point.dist.name}" if point.dist is not None else ""
     origin = f"entry point{package}"
     try:

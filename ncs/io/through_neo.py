@@ -7,6 +7,8 @@ further format of neo is one row in ``_FORMATS``.
 from __future__ import annotations
 
 import datetime as dt
+import gc
+import warnings
 from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -92,12 +94,22 @@ class NeoReader:
             faults.add("byte 0", "format", f"content for one of {', '.join(each.reader for each in _FORMATS)}", "other")
             faults.raise_if_fatal()
         assert format_ is not None  # raise_if_fatal has raised otherwise
-        recordings = attempt("neo", faults, lambda: _recordings(format_, request.path))
-        faults.raise_if_fatal()
-        return to_visit(recordings or [], request, faults)
+        try:
+            recordings = attempt("neo", faults, lambda: _recordings(format_, request.path))
+            return to_visit(recordings or [], request, faults)
+        finally:
+            recordings = None
+            _let_go()
 
 
 NEO = NeoReader()
+
+
+def _let_go() -> None:
+    """Close what neo leaves open: some of its readers hold files until they are collected."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def _recordings(format_: _Format, path: Path) -> list[Recording]:

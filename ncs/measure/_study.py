@@ -12,10 +12,10 @@ from itertools import pairwise
 from ncs.detect.marks import Flag, Marks, Outcome
 from ncs.model import Origin, Segment, Study, Trace
 from ncs.quantities import quantity
-from ncs.results import Measurement, Reason
+from ncs.results import Measurement, Reason, TraceMarks
 
 __all__ = [
-    "STIMULUS_FROM_ARTEFACT", "MarkedTrace", "SitePair", "StudyPart", "Value", "distal_to_proximal", "ratio",
+    "EDITED", "STIMULUS_FROM_ARTEFACT", "MarkedTrace", "SitePair", "StudyPart", "Value", "distal_to_proximal", "edits_of", "ratio",
     "site_pairs", "velocity",
 ]  # fmt: skip
 
@@ -33,6 +33,8 @@ _FLAG_NAMES = {
 }
 STIMULUS_FROM_ARTEFACT = "stimulus_from_artefact"
 """Flag of every number that rests on a stimulus time nobody stated."""
+EDITED = "edited"
+"""Flag of every number that rests on a mark that a person moved."""
 
 
 @cache
@@ -42,11 +44,15 @@ def _flag_names(bits: int) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
-    """A number with its standard deviation, or the reason why there is none."""
+    """A number with its standard deviation, or the reason why there is none.
+
+    ``edits`` says in words which marks that a person moved it rests on.
+    """
 
     value: float | None
     sd: float | None = None
     reason: Reason | None = None
+    edits: tuple[str, ...] = ()
 
     @classmethod
     def missing(cls, reason: Reason) -> Value:
@@ -56,23 +62,33 @@ class Value:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarkedTrace:
-    """One trace with the marks (length one) that are measured, or ``None`` and the reason why it was not marked."""
+    """One trace with the marks (length one) that are measured, or ``None`` and the reason why it was not marked.
+
+    ``edits`` has, for every field of the marks that a person's edits changed, those edits in words; ``left_out`` the
+    fields that are absent because of them.
+    """
 
     trace: Trace
     marks: Marks | None
     how: str = ""
     reason: Reason | None = None
+    edits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    left_out: frozenset[str] = frozenset()
+    found: Mapping[str, TraceMarks] = field(default_factory=dict)
+    """What was marked, by response."""
 
     def value(self, field_name: str, sd_name: str = "", *, absent: Reason = Reason.NO_RETURN) -> Value:
         """Return one mark; ``absent`` is the reason given when a found response lacks just this mark."""
         if self.marks is None:
             return Value.missing(self.reason or Reason.NO_STIMULUS_TIME)
         number = float(getattr(self.marks, field_name)[0])
+        edits = self.edits.get(field_name, ())
         if math.isnan(number):
             outcome = Outcome(int(self.marks.outcome[0]))
-            return Value.missing(_REASONS.get(outcome, absent))
-        sd = float(getattr(self.marks, sd_name)[0]) if sd_name else math.nan
-        return Value(value=number, sd=None if math.isnan(sd) else sd)
+            reason = Reason.NOT_MARKED if field_name in self.left_out else _REASONS.get(outcome, absent)
+            return Value(value=None, reason=reason, edits=edits)
+        sd = float(getattr(self.marks, sd_name)[0]) if sd_name and not edits else math.nan
+        return Value(value=number, sd=None if math.isnan(sd) else sd, edits=edits)
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -109,7 +125,8 @@ class StudyPart:
     ) -> None:
         """Append one measurement."""
         study = self.study
-        how = "; ".join(part for part in (self.method, at.how if at is not None else "", note) if part)
+        how = "; ".join(part for part in (self.method, at.how if at is not None else "", note, *value.edits) if part)
+        flags = at.flags if at is not None else self._shared_flags
         self.rows.append(
             Measurement(
                 quantity=name,
@@ -126,7 +143,7 @@ class StudyPart:
                 segment=segment,
                 distance_mm=distance_mm if at is None else at.trace.distance_mm,
                 skin_temperature_c=study.skin_temperature_c,
-                flags=at.flags if at is not None else self._shared_flags,
+                flags=(*flags, EDITED) if value.edits else flags,
                 study_index=self.study_index,
             )
         )
@@ -254,6 +271,11 @@ def _site_pair(stated: Mapping[tuple[str, str], Segment], distal: MarkedTrace, p
     return SitePair(distal=distal, proximal=proximal, distance_mm=distance, reason=reason, how=how)
 
 
+def edits_of(*values: Value) -> tuple[str, ...]:
+    """Return the edits that several values rest on, each once."""
+    return tuple(dict.fromkeys(words for value in values for words in value.edits))
+
+
 def ratio(proximal: Value, distal: Value) -> Value:
     r"""Return proximal over distal; its standard deviation from the relative ones of the two.
 
@@ -267,11 +289,11 @@ def ratio(proximal: Value, distal: Value) -> Value:
             return part
     assert proximal.value is not None  # the loop above has returned otherwise
     assert distal.value is not None
-    quotient = proximal.value / distal.value
+    quotient, edits = proximal.value / distal.value, edits_of(proximal, distal)
     if proximal.sd is None or distal.sd is None:
-        return Value(value=quotient)
+        return Value(value=quotient, edits=edits)
     relative = math.hypot(proximal.sd / proximal.value, distal.sd / distal.value)
-    return Value(value=quotient, sd=abs(quotient) * relative)
+    return Value(value=quotient, sd=abs(quotient) * relative, edits=edits)
 
 
 def velocity(
@@ -298,11 +320,11 @@ def velocity(
         return Value.missing(Reason.IMPOSSIBLE_DISTANCE)
     assert near.value is not None  # the loop above has returned otherwise
     assert far.value is not None
-    delay = far.value - near.value
+    delay, edits = far.value - near.value, edits_of(near, far)
     if delay <= 0:
-        return Value.missing(Reason.LATENCY_ORDER)
+        return Value(value=None, reason=Reason.LATENCY_ORDER, edits=edits)
     speed = distance_mm / delay
     if near.sd is None or far.sd is None:
-        return Value(value=speed)
+        return Value(value=speed, edits=edits)
     relative = (near.sd**2 + far.sd**2) / delay**2 + ((distance_sd_mm or 0.0) / distance_mm) ** 2
-    return Value(value=speed, sd=speed * math.sqrt(relative))
+    return Value(value=speed, sd=speed * math.sqrt(relative), edits=edits)

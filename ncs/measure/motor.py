@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import math
 
-from ncs.measure._study import MarkedTrace, SitePair, StudyPart, Value, distal_to_proximal, ratio, site_pairs, velocity
+from ncs.measure._study import (
+    MarkedTrace,
+    SitePair,
+    StudyPart,
+    Value,
+    distal_to_proximal,
+    edits_of,
+    ratio,
+    site_pairs,
+    velocity,
+)
+from ncs.measure._technique import TechniqueMeasures
+from ncs.model import Technique
 from ncs.results import Reason
 
-__all__ = ["measure"]
+__all__ = ["TECHNIQUE", "measure"]
 
 _PER_SITE = (
     ("cmap_amplitude", "peak_uv", "peak_sd_uv"),
@@ -100,9 +112,13 @@ def _terminal(near_mm: float | None, pair: SitePair, dml: Value) -> tuple[Value,
     assert far.value is not None
     index = near_mm / (speed.value * dml.value)
     residual = dml.value - near_mm / speed.value
+    edits = edits_of(dml, far)
     if speed.sd is None or dml.sd is None or far.sd is None or pair.distance_mm is None:
-        return Value(value=index), Value(value=residual)
+        return Value(value=index, edits=edits), Value(value=residual, edits=edits)
     share = near_mm / pair.distance_mm
     index_sd = share / dml.value * math.hypot(far.sd, far.value / dml.value * dml.sd)
     residual_sd = math.hypot((1 + share) * dml.sd, share * far.sd)
-    return Value(value=index, sd=index_sd), Value(value=residual, sd=residual_sd)
+    return Value(value=index, sd=index_sd, edits=edits), Value(value=residual, sd=residual_sd, edits=edits)
+
+
+TECHNIQUE = TechniqueMeasures(technique=Technique.MOTOR, responses=("cmap",), measure=measure)

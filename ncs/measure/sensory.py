@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from ncs.measure._study import MarkedTrace, StudyPart, Value, distal_to_proximal, site_pairs, velocity
+from ncs.measure._technique import TechniqueMeasures
+from ncs.model import Technique
 from ncs.results import Reason
 
-__all__ = ["measure"]
+__all__ = ["TECHNIQUE", "measure"]
 
 _AT_STIMULUS = Value(value=0.0, sd=0.0)
 
@@ -40,3 +42,6 @@ def _site(part: StudyPart, at: MarkedTrace) -> None:
     speed = velocity(distance, _AT_STIMULUS, _onset(at), distance_sd_mm=part.study.distance_sd_mm)
     name = f"{part.study.recording_site or 'recording electrode'}-{at.trace.stimulation_site or '?'}"
     part.add("sensory_conduction_velocity", speed, at=at, segment=name, note="distance over onset latency")
+
+
+TECHNIQUE = TechniqueMeasures(technique=Technique.SENSORY, responses=("snap",), measure=measure)

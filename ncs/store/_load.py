@@ -315,6 +315,7 @@ def _marks(connection: sa.Connection, run_ids: Sequence[int]) -> dict[int, list[
             TraceMarks(
                 study_index=study,
                 trace_index=trace,
+                response="",
                 sweeps=_mark_arrays(sweeps),
                 measured=_mark_arrays([measured]),
                 measured_sweeps=tuple(measured.averaged_sweeps),

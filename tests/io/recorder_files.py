@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["brainvision", "dicom", "winwcp"]
+__all__ = ["blackrock", "brainvision", "dicom", "winwcp"]
 
 
 def brainvision(
@@ -72,6 +72,20 @@ def winwcp(path: Path, records: np.ndarray, rate_hz: float, *, labels: Sequence[
         analysis = struct.pack("<8s4sffff8f", b"ACCEPTED", b"TEST", 0.0, float(number), 1 / rate_hz, 10.0, *[10.0] * 8)
         content += analysis[:60].ljust(1024, b"\0") + record.astype("<i2").tobytes()
     path.write_bytes(content)
+    return path
+
+
+def blackrock(path: Path, counts: np.ndarray, *, label: str, microvolts: int = 8191) -> Path:
+    """Write a Blackrock file of version 2.3 with one channel of 30 kHz; 32764 counts are ``microvolts``."""
+    channel = struct.pack(
+        "<2sH16sBBhhhh16sIIHIIH", b"CC", 1, label.encode().ljust(16, b"\0"), 1, 1, -32764, 32764, -microvolts,
+        microvolts, b"uV".ljust(16, b"\0"), 2000, 4, 1, 7_500_000, 4, 1,
+    )  # fmt: skip
+    header = struct.pack(
+        "<8sBBI16s256sII8HI", b"NEURALCD", 2, 3, 314 + len(channel), b"30 kS/s".ljust(16, b"\0"), bytes(256), 1, 30_000,
+        2024, 3, 2, 5, 10, 15, 0, 0, 1,
+    )  # fmt: skip
+    path.write_bytes(header + channel + struct.pack("<BII", 1, 0, len(counts)) + counts.astype("<i2").tobytes())
     return path
 
 

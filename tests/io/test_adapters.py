@@ -11,7 +11,7 @@ import ncs
 from ncs.errors import MissingDependencyError, ReadError
 from ncs.io import registry
 from ncs.model import Origin
-from tests.io.recorder_files import brainvision, dicom, winwcp
+from tests.io.recorder_files import blackrock, brainvision, dicom, winwcp
 
 RATE = 10_000.0
 
@@ -165,6 +165,15 @@ def test_winwcp_records_are_sweeps_and_the_trigger_channel_tells_the_stimulus(tm
     np.testing.assert_allclose(trace.samples_uv, records[:, :, 0] * (10.0 / 32767) * 1000, rtol=1e-5)
     np.testing.assert_allclose(trace.stimulus_ms, [4.0, 5.0, 6.0], atol=1e-6)
     assert str(visit.date) == "2024-03-05"
+
+
+def test_blackrock_samples_are_scaled_and_cut_at_the_times_of_the_sidecar(tmp_path):
+    counts = np.arange(60_000) % 3001
+    path = blackrock(tmp_path / "study.ns5", counts, label="R APB")
+    trace = only_trace(read(path, {"stimuli": {"times_s": {"wrist": [0.5, 1.0]}}}))
+    assert (trace.sampling_rate_hz, trace.samples_uv.shape, trace.stimulation_site) == (30_000.0, (2, 3150), "wrist")
+    np.testing.assert_allclose(trace.samples_uv[1], counts[29_850:33_000] * (8191 / 32764), rtol=1e-5)
+    assert trace.provenance["stimulus_ms"] is Origin.SIDECAR
 
 
 class FakeSource:
@@ -355,7 +364,7 @@ HEADS = {
 def test_a_missing_extra_is_named_with_the_command_that_installs_it(tmp_path, monkeypatch, name, package):
     found = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda module, *rest: None if module == package else found(module))
-    registry.readers.cache_clear()
+    registry.forget()
     try:
         path = tmp_path / "recording.bin"
         path.write_bytes(HEADS[name])
@@ -367,7 +376,7 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(tmp_path, mo
         assert not info.available
     finally:
         monkeypatch.undo()
-        registry.readers.cache_clear()
+        registry.forget()
 
 
 @pytest.mark.parametrize("name", HEADS)

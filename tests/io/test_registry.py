@@ -42,11 +42,11 @@ def entry_points(monkeypatch):
         points = [importlib.metadata.EntryPoint(n, f"elsewhere:{n}", registry.ENTRY_POINT_GROUP) for n in targets]
         monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: points)
         monkeypatch.setattr(importlib.metadata.EntryPoint, "load", loaded)
-        registry.readers.cache_clear()
+        registry.forget()
 
     yield install
     monkeypatch.undo()
-    registry.readers.cache_clear()
+    registry.forget()
 
 
 def test_every_builtin_reader_can_be_imported_and_describes_itself():

@@ -138,6 +138,7 @@ def build_result(
         TraceMarks(
             study_index=index,
             trace_index=position,
+            response="",
             sweeps=random_marks(rng, trace.n_sweeps),
             measured=random_marks(rng, 1),
             measured_sweeps=tuple(range(trace.n_sweeps)),

@@ -1,0 +1,43 @@
+"""What a module of ``ncs.measure`` says of its technique; ``ncs.analysis`` needs to know no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ncs.measure._study import StudyPart
+from ncs.model import Study, Technique, Trace
+
+__all__ = ["TechniqueMeasures", "Window"]
+
+Window = tuple[float, float]
+"""Earliest and latest time of a peak after the stimulus, ms."""
+
+
+def _usual_window(study: Study, trace: Trace, response: str) -> Window | None:
+    """Leave the window to the detector."""
+    del study, trace, response
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TechniqueMeasures:
+    """One technique.
+
+    Parameters
+    ----------
+    technique
+        Its name in the model.
+    responses
+        Keys of ``ncs.detect.RESPONSES``: what is marked in every trace. The marks of the first are those of
+        ``MarkedTrace.marks``; all of them are in ``MarkedTrace.found``.
+    measure
+        Appends the measurements of a study.
+    window
+        Where a response is sought in a trace; ``None`` leaves it to the detector.
+    """
+
+    technique: Technique
+    responses: tuple[str, ...]
+    measure: Callable[[StudyPart], None]
+    window: Callable[[Study, Trace, str], Window | None] = _usual_window
