@@ -255,21 +255,10 @@ def _write_pages(
 
     results = [result for visit in shown for result in visit]
     texts = {
-        folder / "visit.html": visit_page(shown[0]),
-        folder / "cohort.html": cohort_page(table, cohort, covariates=covariates, results=results),
+        folder / "visit.html": visit_page(shown[0], notice=LABEL),
+        folder / "cohort.html": cohort_page(table, cohort, covariates=covariates, results=results, notice=LABEL),
     }
     for path, text in texts.items():
-        path.write_text(_labelled(text), encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
     visit, together = texts
     return visit, together
-
-
-def _labelled(page: str) -> str:
-    """Say on a page and in its title that nobody was examined."""
-    for place, words in (
-        ("<title>", "SIMULATED: "),
-        ("<body>\n", f'<p class="warning"><strong>{LABEL}</strong></p>\n'),
-    ):
-        assert place in page, f"expected a page with {place.strip()}"
-        page = page.replace(place, place + words, 1)
-    return page

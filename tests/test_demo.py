@@ -88,8 +88,8 @@ def test_at_most_one_unchanged_nerve_in_twenty_is_called_changed():
     """The rule is meant to err in 5 % of unchanged nerves.
 
     Sessions that differ by exactly the 3 % that the rule assumes make it err in 4.7 % on average (noise is counted
-    twice, and the most distant distances are not compared); the sampling error of 1800 subjects is 0.5 %. The seed is
-    the first one that was tried.
+    twice, and the most distant distances are not compared); the sampling error of 1800 subjects is 0.5 %. So 5 % is no
+    wide margin: seeds 1 to 7 gave 3.8 to 5.5 %. The spread below depends less on the seed.
     """
     table = change_of(parallel_cohorts(0.0))
     counts = table.counts()
@@ -124,9 +124,8 @@ def test_a_second_run_adds_nothing(made):
 def test_pages_are_labelled_as_simulated(made):
     for page in (made.visit_page, made.cohort_page):
         text = page.read_text(encoding="utf-8")
-        assert text.count(demo.LABEL) == 1
-        assert text.index("<body>") < text.index(demo.LABEL) < text.index("<h1>")
-        assert "<title>SIMULATED: " in text
+        assert text.index("<body>") < text.rindex(demo.LABEL) < text.index("<h1>")
+        assert f"<title>{demo.LABEL}" in text
     assert made.cohort.sentence in made.cohort_page.read_text(encoding="utf-8")
 
 

@@ -7,10 +7,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ncs.cli._documents import document, frame_entries
-from ncs.cli._numbers import Notes
 from ncs.cli._output import clean, print_json, print_lines, print_table, table
 from ncs.longitudinal._words import amount, p_value, quantity_in_words
 from ncs.quantities import QUANTITIES
+from ncs.report.numbers import Notes
 
 if TYPE_CHECKING:
     from ncs.longitudinal import Change, ChangeTable, Cohort, VisitValue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -50,6 +49,12 @@ def run(
     covariate: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Covariate to report; all if not given. Repeatable.")
     ] = None,
+    limit: Annotated[
+        float | None, typer.Option(metavar="VALUE", help="Limit of normal to draw, in the unit that is printed.")
+    ] = None,
+    limit_label: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Whose limit that is; stands in the figures.")
+    ] = None,
     html: Annotated[str | None, typer.Option(metavar="FILE.html", help="Write a page with figures as well.")] = None,
     output: Annotated[OutputFormat, typer.Option("--format", help="How to print.")] = OutputFormat.TABLE,
     store: StoreOption = DEFAULT_STORE,
@@ -58,8 +63,11 @@ def run(
 
     Example: ncs change --nerve median --segment wrist-elbow --covariate VEGF
     """
+    if (limit is None and limit_label is not None) or (limit is not None and html is None):
+        raise typer.BadParameter("--limit-label belongs to --limit, and --limit to --html.")
     from ncs.longitudinal import change, cohort
     from ncs.longitudinal._change import DISTANCE_TOLERANCE_PERCENT, TEMPERATURE_LIMIT_C
+    from ncs.quantities import QUANTITIES
     from ncs.store import open_store
 
     with open_store(store, create=False) as opened:
@@ -83,7 +91,15 @@ def run(
             raise typer.Exit(1)
         together = cohort(table, covariates)
         if html is not None:
-            _write_page(html, table, together, covariates, _recordings(opened, table))
+            from ncs.cli._pages import write_page
+            from ncs.report import cohort_page
+
+            drawn = None if limit is None else limit / QUANTITIES[table.quantity].display_factor
+            results = _recordings(opened, table)
+            page = cohort_page(
+                table, together, covariates=covariates, results=results, limit=drawn, limit_label=limit_label or ""
+            )
+            write_page(html, page)
     _print(table, together, output)
 
 
@@ -180,20 +196,3 @@ def _recordings(opened: Store, table: ChangeTable) -> list[VisitResult]:
         print_error(f"The page shows the waveforms of the first {_MOST_WAVEFORMS} of {len(chosen)} subjects.")
     visits = [(one.subject, visit.date) for one in chosen[:_MOST_WAVEFORMS] for visit in one.visits]
     return [result for subject, date in visits for result in opened.load_results(subject, date)]
-
-
-def _write_page(
-    name: str, table: ChangeTable, together: Cohort, covariates: Sequence[Covariate], results: Sequence[VisitResult]
-) -> None:
-    from ncs.cli._output import clean, print_error
-    from ncs.errors import FileAccessError, Problem
-    from ncs.report import cohort_page
-
-    page = cohort_page(table, together, covariates=covariates, results=results)
-    try:
-        Path(name).write_text(page, encoding="utf-8")
-    except OSError as error:
-        found = (error.strerror or str(error)).lower()
-        problem = Problem(file=name, place="", field="", expected="a file that can be written", found=found)
-        raise FileAccessError([problem]) from error
-    print_error(f"{clean(name)}: written.")

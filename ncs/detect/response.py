@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 DEFAULT_ONSET_METHOD: Final = "changepoint"
-DETECTOR_VERSION: Final = 1
+DETECTOR_VERSION: Final = 2
 """Raised whenever a number that ``mark`` returns can change."""
 
 

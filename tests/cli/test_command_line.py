@@ -11,7 +11,7 @@ import pytest
 
 import ncs as package
 from ncs.cli._errors import describe
-from ncs.cli._numbers import Notes, number
+from ncs.report.numbers import Notes, number
 from ncs.errors import InvalidInputError, Problem, ReadError
 from ncs.results import Measurement, Reason
 
