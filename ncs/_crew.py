@@ -5,7 +5,6 @@ Workers are stateless functions of a path; nothing here knows the store. What a 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import signal
 import threading
@@ -21,6 +20,7 @@ from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ncs._memory import sha256_of
 from ncs.errors import NcsError, NcsWarning, Problem
 from ncs.results import VisitResult
 from ncs.store._rows import Prepared, prepare
@@ -29,17 +29,16 @@ from ncs.store.failure import Failure
 if TYPE_CHECKING:
     from ncs._finding import Item
 
-__all__ = ["Crew", "How", "Key", "Outcome", "Work", "analyze_file", "failure_from", "failure_of", "key_of"]
+__all__ = ["Crew", "How", "Outcome", "Work", "analyze_file", "failure_from", "failure_of"]
 
 _CHUNK = 16
 """Files per task: many, to spread the cost of passing messages; few enough that a lost task is soon repeated."""
 _TICK_SECONDS = 1.0
 _WORKERS_ELSEWHERE = 24
-"""How many workers an executor is taken to have; it does not say."""
+"""How many workers an executor is taken to have that does not say."""
 
 Outcome = VisitResult | Prepared | Failure
 Work = Callable[[str, "How"], Outcome]
-Key = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,47 +51,6 @@ class How:
     subject: str | None = None
     keep_identifiers: bool = False
     for_store: bool = False
-
-
-def key_of(path: str, how: How) -> Key | None:
-    """Return content hash and fingerprint a file would have, ``None`` where a worker has to find out."""
-    from ncs.analysis import analysis_fingerprint
-    from ncs.io import find_sidecar, load_sidecar
-    from ncs.io._settings import content_sha256
-
-    try:
-        sidecar = find_sidecar(Path(path))
-        sidecar_sha256 = content_sha256(load_sidecar(sidecar)) if sidecar is not None else ""
-        sha256 = _content_hash_of(path)
-    except (OSError, NcsError):
-        return None
-    protocol_sha256 = content_sha256(how.protocol) if how.protocol is not None else ""
-    fingerprint = analysis_fingerprint(
-        onset_method=how.onset_method,
-        find_stimulus=how.find_stimulus,
-        sidecar_sha256=sidecar_sha256,
-        protocol_sha256=protocol_sha256,
-    )
-    return (sha256, fingerprint) if sha256 else None
-
-
-def _content_hash_of(path: str) -> str:
-    """Return the hash that ``ncs.read`` gives the file; a recording of several files changes with any of them."""
-    from ncs.io import _companions, _recording
-
-    sha256 = _sha256_of(path)
-    if not sha256:
-        return ""
-    with Path(path).open("rb") as file:
-        others = _companions.companions(Path(path), file.read(_recording.HEAD_BYTES))
-    return _companions.content_hash_of([sha256, *(_sha256_of(str(other)) for other in others)])
-
-
-def _sha256_of(path: str) -> str:
-    if not Path(path).is_file():  # a pipe would be waited for
-        return ""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def analyze_file(path: str, how: How) -> Outcome:
@@ -132,7 +90,7 @@ def failure_from(path: str, error: BaseException) -> Failure:
         problems = (Problem(file=path, place="", field="", expected="a recording that can be analysed", found=found),)
     sha256 = ""
     with suppress(OSError, ValueError):
-        sha256 = _sha256_of(path)
+        sha256 = sha256_of(path)
     return failure_of(path, name, problems, sha256)
 
 
@@ -178,9 +136,9 @@ class _Task:
 class Crew:
     """Whoever does the work: this process, processes of its own, or somebody else's executor."""
 
-    def __init__(self, *, work: Work, how: How, executor: Executor | None, jobs: int) -> None:
+    def __init__(self, *, work: Work, how: How, executor: Executor | None, jobs: int | None = None) -> None:
         self.in_process = False
-        self.jobs = jobs
+        self.jobs = jobs or _processors()
         self.warnings: list[Problem] = []
         self._work = work
         self._how = how
@@ -189,7 +147,7 @@ class Crew:
         self._single: ProcessPoolExecutor | None = None
         self._proven = False
         self._under_way: deque[_Task] = deque()
-        self._most = _tasks_for(jobs if executor is None else _WORKERS_ELSEWHERE)
+        self._most = _tasks_for(self.jobs if executor is None else jobs or _workers_of(executor))
 
     def outcomes(self, items: Iterator[Item]) -> Iterator[tuple[Item | None, Outcome | None]]:
         """Yield every file with what became of it, in order; a pair of ``None`` while there is nothing to tell."""
@@ -298,6 +256,22 @@ class Crew:
             return failure_of(item.path, "WorkerDied", (problem,))
         except Exception as error:  # noqa: BLE001 - any executor, any fault: it is this file's
             return failure_from(item.path, error)
+
+
+def _processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _workers_of(executor: Executor) -> int:
+    """Return how many workers an executor has: the pools of Python say so, and a client of a cluster."""
+    stated = getattr(executor, "_max_workers", None)
+    client = getattr(executor, "_client", None)
+    if client is not None:
+        with suppress(Exception):  # any client: what cannot be asked is not known
+            stated = sum(client.nthreads().values())
+    return stated if isinstance(stated, int) and stated > 0 else _WORKERS_ELSEWHERE
 
 
 def _tasks_for(jobs: int) -> int:

@@ -117,7 +117,8 @@ def _walk(folder: str, place: str, tally: Tally, *, stamped: bool) -> Iterator[I
     except OSError as error:
         tally.failures.append(_failure(_unreadable(folder, error)))
         return
-    sidecars = {entry.name for entry in inside if entry.name.endswith(_SIDECAR_ENDING)}
+    lowered = (entry.name.lower() for entry in inside)  # a file system may not tell cases apart
+    sidecars = {name for name in lowered if name.endswith(_SIDECAR_ENDING)}
     for entry in inside:
         name = entry.name
         if entry.is_dir(follow_symlinks=False):
@@ -142,7 +143,7 @@ def _stamp(status: os.stat_result, folder: str, name: str, beside: Collection[st
     parts = [_of(status)]
     if beside is None or beside:
         for sidecar in (name + _SIDECAR_ENDING, os.path.splitext(name)[0] + _SIDECAR_ENDING):  # noqa: PTH122
-            if sidecar != name and (beside is None or sidecar in beside):
+            if sidecar != name and (beside is None or sidecar.lower() in beside):
                 try:
                     parts.append(_of(os.stat(os.path.join(folder, sidecar))))  # noqa: PTH116, PTH118
                 except OSError:

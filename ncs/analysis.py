@@ -7,23 +7,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
-
-import numpy as np
 
 from ncs import __version__, detect
 from ncs._stimulus import with_artefact_times
 from ncs.detect.artefact import ARTEFACT_PARAMETERS
 from ncs.detect.marks import Marks
-from ncs.measure import MEASURE_VERSION, techniques
-from ncs.measure._study import MarkedTrace, StudyPart, Value
-from ncs.measure._technique import TechniqueMeasures, Window
+from ncs.measure import MEASURE_VERSION
+from ncs.measure._edited import edited
+from ncs.measure._edits import Edit
+from ncs.measure._sweeps import mean_sweep, measured_sweeps
+from ncs.measure._technique import Window
+from ncs.measure._visit import measure_visit, technique_of, unmarked
 from ncs.model import SampleArray, Study, Trace, Visit
-from ncs.results import REPORTED_BY, Measurement, Reason, TraceMarks, VisitResult
+from ncs.results import TraceMarks, VisitResult
 
-__all__ = ["analysis_fingerprint", "analyze", "mean_sweep"]
+__all__ = ["Edit", "analysis_fingerprint", "analyze", "edited", "mean_sweep"]
 
 
 def analyze(
@@ -54,22 +55,14 @@ def analyze(
     parameters = _parameters(onset_method, find_stimulus=find_stimulus)
     if find_stimulus:
         visit = with_artefact_times(visit)
-    marks: list[TraceMarks] = []
-    measurements: list[Measurement] = []
-    for index, study in enumerate(visit.studies):
-        part = _mark_study(study, index, onset_method, marks)
-        technique = _technique(study)
-        if technique is not None and study.traces:
-            technique.measure(part)
-        else:
-            _unmeasured(part)
-        measurements.extend(part.rows)
-        measurements.extend(_reported(study, index))
+    marks = tuple(
+        found for index, study in enumerate(visit.studies) for found in _mark_study(study, index, onset_method)
+    )
     source = visit.sources[0] if visit.sources else None
     return VisitResult(
         visit=visit,
-        marks=tuple(marks),
-        measurements=tuple(measurements),
+        marks=marks,
+        measurements=measure_visit(visit, marks, onset_method=onset_method),
         parameters=parameters,
         version=__version__,
         fingerprint=analysis_fingerprint(
@@ -115,30 +108,15 @@ def analysis_fingerprint(
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def _mark_study(study: Study, index: int, onset_method: str, marks: list[TraceMarks]) -> StudyPart:
-    technique = _technique(study)
-    marked = []
+def _mark_study(study: Study, index: int, onset_method: str) -> Iterator[TraceMarks]:
+    """Yield the marks of every trace that can be marked, one entry per response."""
+    technique = technique_of(study)
     for position, trace in enumerate(study.traces):
-        if technique is None:
-            marked.append(MarkedTrace(trace=trace, marks=None, reason=Reason.NO_TECHNIQUE))
-        elif trace.stimulus_ms is None or (trace.n_sweeps > 0 and not np.isfinite(trace.stimulus_ms).any()):
-            marked.append(MarkedTrace(trace=trace, marks=None, reason=Reason.NO_STIMULUS_TIME))
-        else:
-            found = {
-                response: _mark_trace(
-                    trace, response, onset_method, (index, position), technique.window(study, trace, response)
-                )
-                for response in technique.responses
-            }
-            marks.extend(found.values())
-            first = found[technique.responses[0]]
-            marked.append(MarkedTrace(trace=trace, marks=first.measured, how=_averaging(trace, first), found=found))
-    method = f"onset {onset_method}"
-    return StudyPart(study=study, study_index=index, marked=tuple(marked), method=method)
-
-
-def _technique(study: Study) -> TechniqueMeasures | None:
-    return techniques().get(study.technique) if study.technique is not None else None
+        if technique is None or unmarked(study, trace) is not None:
+            continue
+        for response in technique.responses:
+            window_ms = technique.window(study, trace, response)
+            yield _mark_trace(trace, response, onset_method, (index, position), window_ms)
 
 
 def _mark_trace(
@@ -157,7 +135,7 @@ def _mark_trace(
         )
 
     sweeps = mark(trace.samples_uv, trace.stimulus_ms)
-    chosen = _measured_sweeps(trace)
+    chosen = measured_sweeps(trace)
     if len(chosen) == 1:
         measured = sweeps if len(sweeps) == 1 else sweeps.sweep(chosen[0])
     else:
@@ -170,74 +148,3 @@ def _mark_trace(
         measured=measured,
         measured_sweeps=chosen,
     )
-
-
-def _measured_sweeps(trace: Trace) -> tuple[int, ...]:
-    """Return the sweeps that are averaged: all of one stimulus, or those of the highest stated intensity.
-
-    A sweep whose stimulus time is not a number is never among them.
-    """
-    assert trace.stimulus_ms is not None  # the caller has asked
-    if trace.n_sweeps == 1 and math.isfinite(trace.stimulus_ms[0]):
-        return (0,)
-    usable = np.isfinite(trace.stimulus_ms)
-    for intensity in (trace.stimulus.intensity_ma, trace.stimulus.intensity_v):
-        if intensity is not None and np.isfinite(intensity[usable]).any():
-            usable &= intensity == np.nanmax(intensity[usable])
-            break
-    return tuple(int(i) for i in np.flatnonzero(usable))
-
-
-def mean_sweep(trace: Trace, chosen: tuple[int, ...]) -> tuple[SampleArray, float]:
-    """Return the mean of sweeps after whole-sample alignment at the stimulus, and the stimulus time in it.
-
-    Where there is none, or they do not overlap around their stimuli, that is a sweep without samples.
-    """
-    assert trace.stimulus_ms is not None  # the caller has asked
-    nothing = np.empty((1, 0), np.float32), 0.0
-    if not chosen:
-        return nothing
-    rate = trace.sampling_rate_hz
-    times = trace.stimulus_ms[list(chosen)]
-    shifts = np.rint((times - times.min()) * rate / 1000)
-    length = trace.n_samples - shifts.max()
-    if length < 1:
-        return nothing
-    rows = [trace.samples_uv[i, int(s) : int(s + length)] for i, s in zip(chosen, shifts, strict=True)]
-    residual = times - shifts * 1000 / rate
-    mean = np.stack(rows).mean(axis=0, dtype=np.float64, keepdims=True)
-    return np.asarray(mean, np.float32), float(residual.mean())
-
-
-def _averaging(trace: Trace, found: TraceMarks) -> str:
-    if trace.n_sweeps == 1:
-        return ""
-    if len(found.measured_sweeps) == 1:
-        return f"sweep {found.measured_sweeps[0] + 1} of {trace.n_sweeps}"
-    return f"mean of {len(found.measured_sweeps)} of {trace.n_sweeps} sweeps"
-
-
-def _unmeasured(part: StudyPart) -> None:
-    """Say for every trace that its technique is unknown, so that nothing disappears silently."""
-    for at in part.marked:
-        part.add("onset_latency", Value.missing(Reason.NO_TECHNIQUE), at=at)
-
-
-def _reported(study: Study, index: int) -> list[Measurement]:
-    """Pass on what the recorder itself measured and gave without waveforms."""
-    return [
-        Measurement(
-            quantity=value.quantity,
-            value=value.value,
-            unit=value.unit,
-            method=f"{REPORTED_BY}{value.source}",
-            nerve=study.nerve,
-            side=study.side,
-            technique=study.technique,
-            recording_site=study.recording_site,
-            site=value.site,
-            skin_temperature_c=study.skin_temperature_c,
-            study_index=index,
-        )
-        for value in study.reported
-    ]

@@ -8,13 +8,15 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ncs._crew import Crew, How, Key, Outcome, Work, analyze_file, failure_from, failure_of, key_of
-from ncs._finding import Item, Tally, find
-from ncs.errors import InvalidInputError, Problem, StoreAccessError, StoreError
+from ncs._crew import Crew, How, Outcome, Work, analyze_file, failure_from, failure_of
+from ncs._finding import Item, Tally, count, find
+from ncs._memory import Identity, Memory, identify
+from ncs.errors import InvalidInputError, Problem, StoreAccessError, StoreError, StoreLostError
 from ncs.results import VisitResult
 from ncs.store._rows import Prepared, identity_problems
 from ncs.store.failure import Failure
@@ -25,13 +27,20 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from ncs.store import SaveOutcome, Store
+    from ncs.store.seen import Seen
 
 __all__ = ["BatchProgress", "BatchSummary", "Failure", "analyze_files"]
+
+Done = TypeVar("Done")
 
 _FEW = 400
 """Fewer files than this are analysed here unless jobs are asked for: starting processes would take longer."""
 _GROUP = 200
 _GROUP_SECONDS = 1.0
+_PORTION = 1000
+"""Files looked up in the store at once."""
+_PATIENCE_SECONDS = 120.0
+_PAUSE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +67,10 @@ class BatchSummary:
     n_ignored
         Files in folders that are no recordings.
     failures
-        Files that gave no result.
+        Files that gave no result, those that were not tried again included.
+    n_not_retried
+        Of these, the files that failed before and would again: neither they nor their sidecars, nor the version of ncs,
+        nor anything else that decides it has changed.
     warnings
         Faults that did not stop a file from being analysed.
     visits
@@ -80,10 +92,12 @@ class BatchSummary:
     results: tuple[VisitResult, ...]
     seconds: float
     interrupted: bool = False
+    n_not_retried: int = 0
 
     def __str__(self) -> str:
+        as_before = f" ({self.n_not_retried} as before)" if self.n_not_retried else ""
         text = (
-            f"{self.n_done} analysed, {self.n_skipped} already stored, {len(self.failures)} failed, "
+            f"{self.n_done} analysed, {self.n_skipped} already stored, {len(self.failures)} failed{as_before}, "
             f"{self.n_ignored} ignored in {self.seconds:.1f} s"
         )
         return f"{text} (interrupted)" if self.interrupted else text
@@ -100,14 +114,17 @@ def analyze_files(
     find_stimulus: bool = False,
     subject: str | None = None,
     keep_identifiers: bool = False,
+    check_content: bool = False,
     progress: Callable[[BatchProgress], object] | None = None,
     _work: Work | None = None,
-    _key: Callable[[str, How], Key | None] | None = None,
+    _key: Callable[[str, How], Identity | None] | None = None,
 ) -> BatchSummary:
     """Read and analyse many files.
 
     A file whose content is stored already, analysed in the same way, is skipped (and becomes current again if another
-    way had taken its place). One bad file never stops the others.
+    way had taken its place). One bad file never stops the others. A file that failed is tried again when it, its
+    sidecar, the protocol, the other arguments or the version of ncs has changed, or when the cause can have gone by
+    itself.
 
     Parameters
     ----------
@@ -118,12 +135,18 @@ def analyze_files(
         Where the results go. Without one they are returned, and held in memory.
     executor
         Any ``concurrent.futures.Executor``, which is not shut down; by default processes are started where they pay.
+        ``distributed.Client(…).get_executor()`` hands the work to a cluster, whose workers must find the files under
+        the same absolute paths.
     protocol
         As for ``ncs.read``.
     jobs
-        How many processes; 1 works without any, the default is one per processor.
+        How many processes; 1 works without any, the default is one per processor. With an executor, how many workers
+        it has, where it does not say so itself.
     onset_method, find_stimulus, subject, keep_identifiers
         As for ``ncs.analyze`` and ``ncs.read``.
+    check_content
+        Read every file again to find out whether its content is stored, and try again what failed. Without it, a file
+        whose size, times and number in the file system are those it had is taken for unchanged.
     progress
         Called after every file.
 
@@ -147,15 +170,19 @@ def analyze_files(
     if jobs is not None and jobs < 1:
         raise InvalidInputError(f"jobs: expected 1 or more, found {jobs}")
     named = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-    run = _Run(store=store, how=how, key=_key or key_of, progress=progress)
+    memory = None
+    if store is not None:
+        memory = Memory(store, how, key=_key or identify, check_content=check_content)
+    run = _Run(store=store, how=how, memory=memory, progress=progress)
     if progress is not None:
-        run.total = sum(1 for _ in find(named, Tally()))
+        run.total = count(named)
     found = find(named, run.tally)
     first = list(islice(found, _FEW))
-    crew = Crew(work=_work or analyze_file, how=how, executor=executor, jobs=jobs or _processors())
+    unknown = run.unknown(chain(first, found))
+    crew = Crew(work=_work or analyze_file, how=how, executor=executor, jobs=jobs)
     crew.in_process = executor is None and (crew.jobs == 1 or (jobs is None and len(first) < _FEW))
     try:
-        for item, outcome in crew.outcomes(run.unknown(chain(first, found))):
+        for item, outcome in crew.outcomes(unknown):
             run.accept(item, outcome)
     except KeyboardInterrupt:
         run.interrupted = True
@@ -164,7 +191,7 @@ def analyze_files(
     finally:
         crew.dismiss()
     run.commit()
-    return run.summary(crew.warnings)
+    return run.summary([*crew.warnings, *run.join()])
 
 
 def _how(onset_method: str, protocol: Any, subject: str | None, keep_identifiers: bool) -> How:  # noqa: FBT001
@@ -179,19 +206,13 @@ def _how(onset_method: str, protocol: Any, subject: str | None, keep_identifiers
     return How(onset_method=onset_method, protocol=protocol, subject=subject, keep_identifiers=keep_identifiers)
 
 
-def _processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 @dataclass(slots=True, kw_only=True)
 class _Run:
     """What has come out so far; the only part of a batch that touches the store."""
 
     store: Store | None
     how: How
-    key: Callable[[str, How], Key | None]
+    memory: Memory | None
     progress: Callable[[BatchProgress], object] | None
     total: int = 0
     interrupted: bool = False
@@ -204,30 +225,43 @@ class _Run:
     started: float = field(default_factory=time.monotonic)
     committed: float = field(default_factory=time.monotonic)
     recorded: int = 0
-    waiting: list[tuple[str, Prepared]] = field(default_factory=list)
+    not_retried: list[Failure] = field(default_factory=list)
+    waiting: list[tuple[Item, Prepared]] = field(default_factory=list)
     succeeded: list[str] = field(default_factory=list)
     heals: bool = False
 
     def unknown(self, items: Iterator[Item]) -> Iterator[Item]:
-        """Pass on the files that are not stored yet."""
-        if self.store is not None:
-            self.heals = self.store.has_failures
-        if self.store is None or self.store.is_empty:
+        """Pass on the files that need work."""
+        if self.store is None or self.memory is None:
             yield from items
             return
-        while chunk := list(islice(items, _GROUP)):
-            keys = {item.path: self.key(item.path, self.how) for item in chunk}
-            known = self.store.known((key for key in keys.values() if key), subject=self.how.subject)
-            self.store.make_current(known)
-            for item in chunk:
-                if keys[item.path] in known:
-                    self.skipped += 1
-                    self._succeed(item.path)
-                    self._tell()
-                else:
+        self.heals = self.store.has_failures
+        while portion := list(islice(items, _PORTION)):
+            for item, verdict in self._patiently(partial(self.memory.judge, portion)):
+                if verdict == "work":
                     yield item
-            if len(self.succeeded) >= _GROUP:
+                    continue
+                if verdict == "known":
+                    self.skipped += 1
+                    self._succeed(item)
+                elif verdict == "ignored":
+                    self._ignore()
+                else:
+                    self.not_retried.append(verdict)
+                self._tell()
+            if time.monotonic() - self.committed > _GROUP_SECONDS:
                 self.commit()
+
+    def _patiently(self, do: Callable[[], Done]) -> Done:
+        """Wait for a database that has gone away, as servers do that are started anew."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                return do()
+            except StoreLostError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_PAUSE_SECONDS)
 
     def accept(self, item: Item | None, outcome: Outcome | None) -> None:
         """Take in what became of a file; commit when enough has gathered, or enough time has passed."""
@@ -235,7 +269,7 @@ class _Run:
             self._fail(item, outcome)
         elif isinstance(outcome, VisitResult) and item is not None:
             self.results.append(outcome)
-            self._count(item.path, (outcome.subject.id, outcome.date), outcome.visit.problems)
+            self._count(item, (outcome.subject.id, outcome.date), outcome.visit.problems)
             self._tell()
         elif isinstance(outcome, Prepared) and item is not None:
             self._keep(item, outcome)
@@ -245,11 +279,18 @@ class _Run:
     def _fail(self, item: Item, failure: Failure) -> None:
         meant = item.explicit or self._is_named_as_recording(item.path) or self._is_described(item.path)
         if failure.error == "UnknownFormatError" and not meant:
-            self.tally.ignored += 1
-            self.total -= 1
+            self._ignore()
+            if self.memory is not None:
+                self.memory.ignored(item)
         else:
             self.tally.failures.append(failure)
+            if self.memory is not None:
+                self.memory.failed(item, failure)
         self._tell()
+
+    def _ignore(self) -> None:
+        self.tally.ignored += 1
+        self.total -= 1
 
     @staticmethod
     def _is_named_as_recording(path: str) -> bool:
@@ -276,41 +317,40 @@ class _Run:
             sha256 = result.head.sources[0].sha256 if result.head.sources else ""
             self._fail(item, failure_of(item.path, "StoreError", problems, sha256))
         else:
-            self.waiting.append((item.path, result))
+            self.waiting.append((item, result))
             self._tell()
 
-    def _count(self, path: str, visit: tuple[str | None, dt.date | None], problems: Iterable[Problem]) -> None:
+    def _count(self, item: Item, visit: tuple[str | None, dt.date | None], problems: Iterable[Problem]) -> None:
         self.done += 1
-        self._succeed(path)
+        self._succeed(item)
         self.visits.add(visit)
-        self.warnings.extend(replace(problem, file=path) for problem in problems)
+        self.warnings.extend(replace(problem, file=item.path) for problem in problems)
 
-    def _count_saved(self, path: str, result: Prepared, outcome: SaveOutcome) -> None:
+    def _count_saved(self, item: Item, result: Prepared, outcome: SaveOutcome) -> None:
         if outcome.saved:
-            self._count(path, (result.head.subject, result.head.date), result.problems)
-            self.warnings.extend(_same_name(path, run) for run in outcome.same_name)
+            self._count(item, (result.head.subject, result.head.date), result.problems)
+            self.warnings.extend(_same_name(item.path, run) for run in outcome.same_name)
         else:
             self.skipped += 1
-            self._succeed(path)
+            self._succeed(item)
 
-    def _succeed(self, path: str) -> None:
+    def _succeed(self, item: Item) -> None:
         if self.heals:  # an earlier batch has left failures
-            self.succeeded.append(path)
+            self.succeeded.extend({item.path, item.place})
 
     def commit(self) -> None:
         """Write what is waiting, the failures and what they are no longer, in one transaction."""
         self.committed = time.monotonic()
-        if self.store is None:
+        if self.store is None or self.memory is None:
             return
         failures = self.tally.failures[self.recorded :]
-        if not (self.waiting or failures or self.succeeded):
+        for item, result in self.waiting:
+            self.memory.stored(item, result.head)
+        news = list(self.memory.news())
+        if not (self.waiting or failures or self.succeeded or news):
             return
         try:
-            with self.store.transaction():
-                outcomes = self.store.save_many(result for _, result in self.waiting)
-                if self.heals:
-                    self.store.resolve_failures([*self.succeeded, *(path for path, _ in self.waiting)])
-                self.store.record_failures(failures)
+            outcomes = self._patiently(partial(self._write, self.store, failures, news))
         except StoreAccessError:
             raise
         except StoreError:
@@ -318,23 +358,33 @@ class _Run:
             return
         self.recorded += len(failures)
         waiting, self.waiting = self.waiting, []
-        for (path, result), outcome in zip(waiting, outcomes, strict=True):
-            self._count_saved(path, result, outcome)
+        for (item, result), outcome in zip(waiting, outcomes, strict=True):
+            self._count_saved(item, result, outcome)
         self.succeeded.clear()
+
+    def _write(self, store: Store, failures: list[Failure], news: list[Seen]) -> tuple[SaveOutcome, ...]:
+        with store.transaction():
+            outcomes = store.save_many(result for _, result in self.waiting)
+            if self.heals:
+                healed = [name for item, _ in self.waiting for name in {item.path, item.place}]
+                store.resolve_failures([*self.succeeded, *healed])
+            store.record_failures([replace(each, path=os.path.abspath(each.path)) for each in failures])  # noqa: PTH100
+            store.remember(news)
+        return outcomes
 
     def _save_one_by_one(self) -> None:
         """One result does not fit the tables; find it, and keep the others."""
         assert self.store is not None
         waiting, self.waiting = self.waiting, []
-        for path, result in waiting:
+        for item, result in waiting:
             try:
-                outcome = self.store.save(result)
+                outcome = self._patiently(partial(self.store.save, result))
             except StoreAccessError:
                 raise
             except StoreError as error:
-                self.tally.failures.append(failure_from(path, error))
+                self.tally.failures.append(failure_from(item.path, error))
             else:
-                self._count_saved(path, result, outcome)
+                self._count_saved(item, result, outcome)
         self.commit()
 
     def _tell(self) -> None:
@@ -342,7 +392,7 @@ class _Run:
             self.progress(
                 BatchProgress(
                     done=self.done + len(self.waiting),
-                    failed=len(self.tally.failures),
+                    failed=len(self.tally.failures) + len(self.not_retried),
                     skipped=self.skipped,
                     total=self.total,
                     seconds=time.monotonic() - self.started,
@@ -355,12 +405,13 @@ class _Run:
             n_done=self.done,
             n_skipped=self.skipped,
             n_ignored=self.tally.ignored,
-            failures=tuple(self.tally.failures),
+            failures=(*self.not_retried, *self.tally.failures),
             warnings=(*more, *self.warnings),
             visits=tuple(sorted(self.visits, key=lambda visit: (visit[0] or "", str(visit[1] or "")))),
             results=tuple(self.results),
             seconds=time.monotonic() - self.started,
             interrupted=self.interrupted,
+            n_not_retried=len(self.not_retried),
         )
 
 

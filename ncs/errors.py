@@ -13,6 +13,7 @@ The tree::
     ├── MissingDependencyError (ImportError)
     └── StoreError
         ├── StoreAccessError (OSError)    the database cannot be opened or written
+        │   └── StoreLostError            the database went away while it was in use; another try may succeed
         └── StoreVersionError (ValueError)  the database was made by a newer ncs
 
 Warnings: ``NcsWarning(UserWarning)`` for a fault that did not stop the reading (also listed in ``Visit.problems``).
@@ -36,6 +37,7 @@ __all__ = [
     "SidecarError",
     "StoreAccessError",
     "StoreError",
+    "StoreLostError",
     "StoreVersionError",
     "UnknownFormatError",
 ]
@@ -129,6 +131,10 @@ class StoreError(NcsError):
 
 class StoreAccessError(StoreError, OSError):
     """The database cannot be opened or written."""
+
+
+class StoreLostError(StoreAccessError):
+    """The database went away while it was in use; what was committed is kept, and another try may succeed."""
 
 
 class StoreVersionError(StoreError, ValueError):

@@ -20,6 +20,7 @@ import pytest
 import ncs
 from ncs import _crew, batch
 from ncs._finding import Tally, find
+from ncs._memory import Identity
 from ncs.batch import BatchProgress, Failure, analyze_files
 from ncs.errors import FileAccessError, InvalidInputError, NcsWarning, Problem, ReadError, UnknownFormatError
 from tests.store.build import build_result, build_visit, sha
@@ -76,7 +77,7 @@ def fake_key(path, how):
     text = Path(path).read_text()
     if not text.isdigit():
         return None
-    return sha(f"content {int(text)}"), build_result(0, onset_method=how.onset_method).fingerprint
+    return Identity(sha(f"content {int(text)}"), build_result(0, onset_method=how.onset_method).fingerprint)
 
 
 def run(paths, **options):

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ncs.io._recording import HEAD_BYTES, Reader, ReadRequest
+    from ncs.io._unread import UNREAD, UnreadFormat
+    from ncs.io.merging import merge
     from ncs.io.protocol import Protocol, load_protocol
     from ncs.io.reading import find_sidecar, read
     from ncs.io.registry import FormatInfo, formats
@@ -22,25 +24,31 @@ _HOMES = {
     "ReadRequest": "ncs.io._recording",
     "Reader": "ncs.io._recording",
     "Sidecar": "ncs.io.sidecar",
+    "UNREAD": "ncs.io._unread",
+    "UnreadFormat": "ncs.io._unread",
     "find_sidecar": "ncs.io.reading",
     "formats": "ncs.io.registry",
     "load_protocol": "ncs.io.protocol",
     "load_sidecar": "ncs.io.sidecar",
+    "merge": "ncs.io.merging",
     "read": "ncs.io.reading",
     "sidecar_schema": "ncs.io.sidecar",
 }
 
 __all__ = [
     "HEAD_BYTES",
+    "UNREAD",
     "FormatInfo",
     "Protocol",
     "ReadRequest",
     "Reader",
     "Sidecar",
+    "UnreadFormat",
     "find_sidecar",
     "formats",
     "load_protocol",
     "load_sidecar",
+    "merge",
     "read",
     "sidecar_schema",
 ]

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["BRAINVISION", "NIHON_KOHDEN", "companions", "content_hash_of", "is_part"]
+__all__ = [
+    "BRAINVISION", "NIHON_KOHDEN", "READERS", "companions", "content_hash_of", "is_part", "may_have_companions",
+]  # fmt: skip
 
 BRAINVISION = re.compile(
     rb"\xef?\xbb?\xbf?\s*Brain\s?Vision (?:Core|V-Amp)? ?Data(?: Exchange)? Header File", re.IGNORECASE
@@ -20,6 +22,8 @@ BRAINVISION = re.compile(
 NIHON_KOHDEN = re.compile(
     rb"(?:EEG-1100[ABC]  ?V01\.00|QI-403A   V0[12]\.00|EEG-2100  V0[12]\.00|DAE-2100D V0[12]\.[03]0|EEG-1200A V01\.00)"
 )
+READERS = frozenset({"mne", "neo"})
+"""Names of the readers of all formats here."""
 _NAMED = re.compile(rb"^\s*(?:Data|Marker)File\s*=\s*([^\r\n]+)", re.IGNORECASE | re.MULTILINE)
 _NIHON_KOHDEN_PARTS = {".log", ".pnt", ".21e"}
 _INTAN = {b"\xac\x27\x91\xd6", b"\x02\x27\x91\xc6"}
@@ -42,6 +46,11 @@ def companions(path: Path, head: bytes) -> tuple[Path, ...]:
             found = {other for other in find(path, head) if other != path and other.is_file()}
             return tuple(sorted(found))
     return ()
+
+
+def may_have_companions(head: bytes) -> bool:
+    """Return whether a recording that begins so can consist of several files."""
+    return any(recognises(head) for recognises, _ in _FORMATS)
 
 
 def is_part(path: Path, head_bytes: int) -> bool:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ncs.io.protocol import Protocol, ProtocolStudy
     from ncs.io.sidecar import Sidecar, StudyEntry, TraceEntry
 
-__all__ = ["complete"]
+__all__ = ["complete", "ordered_study"]
 
 _TOLERANCE = 1e-6
 _AUTHORITY = (Origin.PROTOCOL, Origin.SIDECAR, Origin.FILE)
@@ -346,13 +346,13 @@ def _trace_with_protocol(trace: Trace, protocol: Protocol, habits: ProtocolStudy
 def _ordered(visit: Visit, protocol: Protocol | None, file: str) -> Visit:
     """Order the traces of every study by distance, or where distances are missing, by the protocol's sites."""
     problems: list[Problem] = []
-    studies = [_ordered_study(study, protocol, problems, file) for study in visit.studies]
+    studies = [ordered_study(study, protocol, problems, file) for study in visit.studies]
     if all(new is old for new, old in zip(studies, visit.studies, strict=True)) and not problems:
         return visit
     return replace(visit, studies=tuple(studies), problems=(*visit.problems, *problems))
 
 
-def _ordered_study(study: Study, protocol: Protocol | None, problems: list[Problem], file: str) -> Study:
+def ordered_study(study: Study, protocol: Protocol | None, problems: list[Problem], file: str) -> Study:
     if not study.traces:
         return study
     distances = [trace.distance_mm for trace in study.traces]

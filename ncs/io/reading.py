@@ -14,7 +14,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ncs.errors import ConflictError, FileAccessError, InvalidInputError, NcsError, NcsWarning, Problem, ReadError
+from ncs.errors import (
+    ConflictError,
+    FileAccessError,
+    InvalidInputError,
+    NcsError,
+    NcsWarning,
+    Problem,
+    ReadError,
+    UnknownFormatError,
+)
 from ncs.io._companions import companions, content_hash_of
 from ncs.io._complete import complete
 from ncs.io._recording import HEAD_BYTES, ReadRequest
@@ -86,11 +95,13 @@ def read(
     content = _read_bytes(file)
     statement = _load_sidecar(file, sidecar)
     habits = _load_protocol(protocol)
-    entry = named(format) if format is not None else choose(content[:HEAD_BYTES], file)
+    entry = named(format) if format is not None else _recognise(content[:HEAD_BYTES], file, statement)
     request = ReadRequest(
         path=file, content=content, sidecar=statement, keep_identifiers=keep_identifiers, protocol=habits
     )
-    stated = replace(_read_with(entry, request), sources=(_source(file, content, entry, statement, habits),))
+    stated = _read_with(entry, request)
+    source = _source(file, content, entry, statement, habits)
+    stated = replace(stated, sources=(source,), problems=(*_doubt(entry, file), *stated.problems))
     visit = _with_subject(complete(stated, statement, habits, file=str(file)), subject, file)
     for problem in visit.problems:
         warnings.warn(str(problem), NcsWarning, stacklevel=2)
@@ -153,6 +164,33 @@ def _read_with(entry: RegisteredReader, request: ReadRequest) -> Visit:
         found = f"{type(error).__name__}: {error}"
         problem = _unreadable(request.path, f"a failure of the reader {entry.name} ({entry.origin}): {found}")
         raise ReadError([problem]) from error
+
+
+def _recognise(head: bytes, path: Path, sidecar: Sidecar | None) -> RegisteredReader:
+    """Return the reader that claims the content; a sidecar that describes a table makes a text one that nothing claims."""
+    try:
+        return choose(head, path)
+    except UnknownFormatError:
+        layout = sidecar.layout if sidecar is not None else None
+        if layout is None or not layout.describes_table:
+            raise
+        return named("text")
+
+
+def _doubt(entry: RegisteredReader, path: Path) -> tuple[Problem, ...]:
+    """Return the remark that goes with everything an experimental reader reads."""
+    if entry.reader is None or not entry.reader.experimental:
+        return ()
+    return (
+        Problem(
+            file=str(path),
+            place="",
+            field="format",
+            expected="a format whose reader was confirmed with real recordings",
+            found=f"{entry.name}, whose reader is experimental",
+            hint="Compare curves and latencies with the machine's before you use the numbers.",
+        ),
+    )
 
 
 def _source(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ncs.errors import AmbiguousFormatError, InvalidInputError, MissingDependencyError, Problem, UnknownFormatError
 from ncs.io._recording import Reader
+from ncs.io._unread import unread_format_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -173,6 +174,9 @@ def choose(head: bytes, path: Path) -> RegisteredReader:
         )
     tried = ", ".join(entry.name for entry in readers() if entry.reader is not None and not entry.reason)
     hint = f"Tried: {tried}. `ncs formats` lists every format and what it needs."
+    unread = unread_format_of(path)
+    if unread is not None:
+        hint = f"This looks like {unread.name}, which ncs does not read: {unread.reason}. Instead, {unread.instead}."
     raise UnknownFormatError([_problem(path, "a known format", _content_in_words(head), hint)])
 
 

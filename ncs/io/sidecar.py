@@ -232,6 +232,11 @@ class Layout(SettingsModel):
     intensity_variable: Text | None = None
     """CFS files: data section variable that holds the stimulus intensity."""
 
+    @property
+    def describes_table(self) -> bool:
+        """Whether it says anything that only delimited text has."""
+        return bool(self.model_fields_set & {"kind", "delimiter", "decimal", "header_rows", "time_column", "time_row"})
+
     @model_validator(mode="after")
     def _fields_fit_the_kind(self) -> Layout:
         kind = self.kind or "columns"

@@ -98,18 +98,14 @@ class NeoReader:
             recordings = attempt("neo", faults, lambda: _recordings(format_, request.path))
             return to_visit(recordings or [], request, faults)
         finally:
-            recordings = None
-            _let_go()
+            # Some of neo's readers leave files open until they are collected.
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ResourceWarning)
+                recordings = None
+                gc.collect()
 
 
 NEO = NeoReader()
-
-
-def _let_go() -> None:
-    """Close what neo leaves open: some of its readers hold files until they are collected."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
 
 
 def _recordings(format_: _Format, path: Path) -> list[Recording]:

@@ -15,8 +15,8 @@ from ncs.quantities import quantity
 from ncs.results import Measurement, Reason, TraceMarks
 
 __all__ = [
-    "EDITED", "STIMULUS_FROM_ARTEFACT", "MarkedTrace", "SitePair", "StudyPart", "Value", "distal_to_proximal", "edits_of", "ratio",
-    "site_pairs", "velocity",
+    "EDITED", "STIMULUS_FROM_ARTEFACT", "MarkedTrace", "SitePair", "StudyPart", "Value", "distal_to_proximal",
+    "edits_of", "ratio", "site_pairs", "velocity",
 ]  # fmt: skip
 
 _REASONS = {
@@ -76,6 +76,8 @@ class MarkedTrace:
     left_out: frozenset[str] = frozenset()
     found: Mapping[str, TraceMarks] = field(default_factory=dict)
     """What was marked, by response."""
+    sweep_edits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Edits of single sweeps in words, by response: for ``Value.edits`` of what is measured sweep by sweep."""
 
     def value(self, field_name: str, sd_name: str = "", *, absent: Reason = Reason.NO_RETURN) -> Value:
         """Return one mark; ``absent`` is the reason given when a found response lacks just this mark."""

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     from ncs.model import Calibration, SampleArray
 
-__all__ = ["decode_samples", "dumps", "encode_samples", "floats_from_json", "floats_to_json", "sample_digest"]
+__all__ = [
+    "decode_samples", "dumps", "encode_samples", "floats_from_json", "floats_to_json", "sample_digest", "storable",
+]  # fmt: skip
 
 _PLAIN = "f4"
 _ZLIB = "f4-zlib"
@@ -150,9 +152,21 @@ def floats_from_json(values: Iterable[float | str]) -> list[float]:
 def dumps(value: Any) -> str:
     """Return JSON text that every database accepts; numpy numbers and non-finite floats included."""
     try:
-        return _ENCODER.encode(value)
+        text = _ENCODER.encode(value)
     except (TypeError, ValueError):
-        return _ENCODER.encode(_plain(value))
+        text = _ENCODER.encode(_plain(value))
+    return text if text.isascii() else storable(text)
+
+
+def storable(text: str) -> str:
+    r"""Return text that every database takes: bytes that are no text, as in some file names, and NUL become escapes.
+
+    >>> storable("Müller.edf"), storable(b"M\xfcller.edf".decode("utf-8", "surrogateescape"))
+    ('Müller.edf', 'M\\udcfcller.edf')
+    """
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 
 # ``json.dumps`` with options would make an encoder at every call.

@@ -16,7 +16,7 @@ from ncs.store import _schema as s
 from ncs.store._rows import MARK_COLUMNS, MEASURED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pandas as pd
 
@@ -25,6 +25,9 @@ __all__ = ["as_date", "covariates", "failures", "marks", "measurements", "visits
 _FLOATS = {"value", "sd", "distance_mm", "skin_temperature_c", "number", "upper_limit", *MARK_COLUMNS}
 _MOMENTS = {"analysed_utc", "failed_utc", "resolved_utc", "created_utc"}
 _COUNTS = {"files", "measurements", "run", "study_index", "trace_index", "outcome_code"}
+_DATES = {"date", "stated_date"}
+
+_ROWS_AT_ONCE = 2000
 
 
 def as_date(value: dt.date | str, name: str = "date") -> dt.date:
@@ -111,7 +114,9 @@ def visits(connection: sa.Connection, **where: Any) -> pd.DataFrame:
         .where(*_visit_conditions({**where, "run": None, "all_runs": True}))
         .order_by(s.subjects.c.code, v.date, r.id)
     )
-    nerves, files, counts = _nerves(connection), _counts(connection, s.run_sources), _counts(connection, s.measurements)
+    conditions = _visit_conditions({**where, "run": None})
+    nerves = _nerves(connection, conditions)
+    files, counts = (_counts(connection, table, conditions) for table in (s.run_sources, s.measurements))
     rows: dict[int, dict[str, Any]] = {}
     parts: dict[int, list[Any]] = defaultdict(list)
     for row in connection.execute(query):
@@ -122,9 +127,9 @@ def visits(connection: sa.Connection, **where: Any) -> pd.DataFrame:
         found = parts[visit]
         sexes = {row.sex for row in found if row.sex is not None}
         cells["sex"] = sexes.pop() if len(sexes) == 1 else None
-        cells["files"] = sum(files.get(row.run, 0) for row in found)
-        cells["nerves"] = ", ".join(sorted({nerve for row in found for nerve in nerves.get(row.run, ())}))
-        cells["measurements"] = sum(counts.get(row.run, 0) for row in found)
+        cells["files"] = files.get(visit, 0)
+        cells["nerves"] = ", ".join(sorted(nerves.get(visit, ())))
+        cells["measurements"] = counts.get(visit, 0)
         cells["version"] = ", ".join(sorted({row.version for row in found}))
         cells["analysed_utc"] = max((row.created_utc for row in found), default=None)
     columns = ("subject", "date", "sex", "files", "nerves", "measurements", "version", "analysed_utc")
@@ -159,7 +164,7 @@ def failures(connection: sa.Connection, *, include_resolved: bool) -> pd.DataFra
     if not include_resolved:
         query = query.where(f.resolved_utc.is_(None))
     columns = ("path", "sha256", "error", "message", "problems", "version", "failed_utc", "resolved_utc")
-    frame = _frame(connection, query, columns)
+    frame = _table(columns, connection.execute(query).mappings())
     # Set from a list of tuples, which pandas would otherwise try to spread over columns.
     found = [tuple(Problem(**problem) for problem in problems or ()) for problems in frame["problems"]]
     frame["problems"] = _objects(found)
@@ -231,39 +236,63 @@ def _check_quantity(name: str) -> None:
         raise InvalidInputError(f"quantity: expected a name in ncs.quantities.QUANTITIES, found {name!r}.{hint}")
 
 
-def _nerves(connection: sa.Connection) -> dict[int, set[str]]:
-    t = s.studies.c
+def _nerves(connection: sa.Connection, conditions: Sequence[Any]) -> dict[int, set[str]]:
+    """Return the nerves of visits, by the visit's number."""
+    query = sa.select(s.runs.c.visit_id, s.studies.c.nerve).select_from(_of_visits(s.studies))
     found: dict[int, set[str]] = defaultdict(set)
-    query = sa.select(t.run_id, t.nerve).join(s.runs, s.runs.c.id == t.run_id)
-    for run, nerve in connection.execute(query.where(s.runs.c.current.is_(sa.true()), t.nerve.is_not(None)).distinct()):
-        found[run].add(nerve)
+    for visit, nerve in connection.execute(query.where(*conditions, s.studies.c.nerve.is_not(None)).distinct()):
+        found[visit].add(nerve)
     return found
 
 
-def _counts(connection: sa.Connection, table: sa.Table) -> dict[int, int]:
-    query = sa.select(table.c.run_id, sa.func.count()).group_by(table.c.run_id)
-    return {run: count for run, count in connection.execute(query)}  # noqa: C416 - rows are not pairs to mypy
+def _counts(connection: sa.Connection, table: sa.Table, conditions: Sequence[Any]) -> dict[int, int]:
+    """Return how many rows of a table visits have, by the visit's number."""
+    query = sa.select(s.runs.c.visit_id, sa.func.count()).select_from(_of_visits(table))
+    found = connection.execute(query.where(*conditions).group_by(s.runs.c.visit_id))
+    return {visit: count for visit, count in found}  # noqa: C416 - rows are not pairs to mypy
+
+
+def _of_visits(table: sa.Table) -> Any:
+    """Join visits, by way of their runs, to a table of a run's rows."""
+    visits_with_runs = s.visits.join(s.subjects).join(s.runs, s.runs.c.visit_id == s.visits.c.id)
+    return visits_with_runs.join(table, table.c.run_id == s.runs.c.id)
 
 
 def _frame(connection: sa.Connection, query: Any, columns: tuple[str, ...]) -> pd.DataFrame:
-    return _table(columns, map(dict, connection.execute(query).mappings()))
+    """Return the numbers, texts and dates of a query; they need nothing that SQLAlchemy does between driver and row."""
+    result = connection.execute(query)
+    names, cursor = tuple(result.keys()), result.cursor
+    cells: tuple[list[Any], ...] = tuple([] for _ in names)
+    # In parts, because Python's garbage collector looks through all tuples that live at once, again and again.
+    while rows := cursor.fetchmany(_ROWS_AT_ONCE):  # type: ignore[union-attr] - a query has a cursor
+        for column, values in zip(cells, zip(*rows, strict=True), strict=True):
+            column.extend(values)
+    result.close()
+    return _built(columns, dict(zip(names, cells, strict=True)))
 
 
-def _table(columns: tuple[str, ...], rows: Iterable[dict[Any, Any]]) -> pd.DataFrame:
+def _table(columns: tuple[str, ...], rows: Iterable[Mapping[Any, Any]]) -> pd.DataFrame:
+    rows = list(rows)
+    return _built(columns, {name: [row.get(name) for row in rows] for name in columns})
+
+
+def _built(columns: tuple[str, ...], cells: Mapping[str, list[Any]]) -> pd.DataFrame:
+    """Return columns as a frame with their types; a column that the query does not have is empty."""
+    import numpy as np
     import pandas as pd
 
-    rows = list(rows)
-    cells = {name: [row.get(name) for row in rows] for name in columns}
-    if "date" in cells:
-        cells["date"] = [row["date"].isoformat() for row in rows]
-    if "stated_date" in cells:
-        cells["stated_date"] = [None if date is None else date.isoformat() for date in cells["stated_date"]]
-    frame = pd.DataFrame(cells, columns=list(columns))
+    n_rows = len(next(iter(cells.values())))
+    made: dict[str, Any] = {}
     for name in columns:
-        if name in _FLOATS:
-            frame[name] = frame[name].astype("float64")
+        values = cells.get(name, [None] * n_rows)
+        if name in _DATES:
+            made[name] = [value.isoformat() if isinstance(value, dt.date) else value for value in values]
+        elif name in _FLOATS:
+            made[name] = np.array(values, np.float64)
         elif name in _COUNTS:
-            frame[name] = frame[name].astype("int64")
+            made[name] = np.array(values, np.int64)
         elif name in _MOMENTS:
-            frame[name] = pd.to_datetime(frame[name], utc=True)
-    return frame
+            made[name] = pd.to_datetime(pd.Series(values, dtype=object), utc=True)
+        else:
+            made[name] = values
+    return pd.DataFrame(made, columns=list(columns))

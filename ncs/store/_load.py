@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from ncs.detect.marks import Marks
 
-__all__ = ["current_runs", "joined", "load_results", "load_visits"]
+__all__ = ["current_runs", "load_results", "load_visits"]
 
 _STUDY = attrgetter("run_id", "study_index")
 
@@ -99,49 +99,6 @@ def load_results(connection: sa.Connection, run_ids: Sequence[int]) -> list[Visi
         )
         for row, visit in zip(rows, _visits(connection, rows), strict=True)
     ]
-
-
-def joined(visits: Sequence[Visit]) -> Visit:
-    """Return the parts of one visit as a whole; what they contradict each other in is left out and named."""
-    if len(visits) == 1:
-        return visits[0]
-    problems = [problem for visit in visits for problem in visit.problems]
-    agreed: dict[str, Any] = {}
-    for name in ("sex", "name", "birth_date"):
-        stated = [(_label(visit), getattr(visit.subject, name)) for visit in visits]
-        agreed[name] = _agreed(f"subject.{name}", stated, problems)
-    covariates = {
-        name: _agreed(name, [(_label(visit), visit.covariates.get(name)) for visit in visits], problems)
-        for name in dict.fromkeys(name for visit in visits for name in visit.covariates)
-    }
-    return Visit(
-        subject=Subject(id=visits[0].subject.id, **agreed),
-        date=visits[0].date,
-        studies=tuple(study for visit in visits for study in visit.studies),
-        covariates={name: value for name, value in covariates.items() if value is not None},
-        sources=tuple(source for visit in visits for source in visit.sources),
-        problems=tuple(problems),
-        provenance=Provenance({key: origin for visit in reversed(visits) for key, origin in visit.provenance.items()}),
-    )
-
-
-def _label(visit: Visit) -> str:
-    return ", ".join(source.name for source in visit.sources)
-
-
-def _agreed(field: str, stated: list[tuple[str, Any]], problems: list[Problem]) -> Any:
-    told = [(name, value) for name, value in stated if value is not None]
-    if not told:
-        return None
-    first, rest = told[0], [other for other in told if other[1] != told[0][1]]
-    if not rest:
-        return first[1]
-    hint = "One of the files may belong to another subject or visit; the value is left out."
-    found = f"{rest[0][1]!r} in {rest[0][0]}"
-    problems.append(
-        Problem(file=first[0], place="", field=field, expected=f"{first[1]!r}, as here", found=found, hint=hint)
-    )
-    return None
 
 
 def _run_rows(connection: sa.Connection, run_ids: Sequence[int]) -> list[Any]:

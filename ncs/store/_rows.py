@@ -6,12 +6,12 @@ No database here: workers do this part, so that the one writer has little left t
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ncs.errors import Problem
-from ncs.store._codec import dumps, encode_samples, floats_to_json, sample_digest
+from ncs.store._codec import dumps, encode_samples, floats_to_json, sample_digest, storable
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -87,8 +87,14 @@ def head_of(result: VisitResult) -> Head:
         date=visit.date,
         key=_content_key(visit),
         fingerprint=result.fingerprint,
-        sources=visit.sources,
+        sources=_storable(visit.sources),
     )
+
+
+def _storable(sources: tuple[SourceFile, ...]) -> tuple[SourceFile, ...]:
+    if all(source.name.isascii() for source in sources):
+        return sources
+    return tuple(replace(source, name=storable(source.name)) for source in sources)
 
 
 def prepare(result: VisitResult) -> Prepared:

@@ -17,12 +17,16 @@ __all__ = [
     "REVISIONS",
     "alembic_version",
     "covariates",
+    "edited_runs",
     "failures",
+    "mark_edits",
     "marks",
     "measurements",
     "metadata",
+    "run_parts",
     "run_sources",
     "runs",
+    "seen_files",
     "source_files",
     "studies",
     "subjects",
@@ -31,7 +35,7 @@ __all__ = [
     "waveforms",
 ]
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 """Every revision that this ncs knows, oldest first; the last one is what it writes."""
 
 
@@ -257,6 +261,51 @@ measurements = sa.Table(
     sqlite_with_rowid=False,
 )
 
+# Only ever added to: what a person did to a mark, and what a person took back. A row knows the recording by its content
+# and its samples, not by a run, so that it outlives every new analysis.
+mark_edits = sa.Table(
+    "mark_edits",
+    metadata,
+    _id(),
+    _ref("visit_id", "visits.id"),
+    sa.Column("content_key", _HASH, nullable=False),
+    sa.Column("waveform_sha256", _HASH, sa.ForeignKey("waveforms.sha256"), nullable=False),
+    sa.Column("study_index", sa.Integer, nullable=False),
+    sa.Column("trace_index", sa.Integer, nullable=False),
+    *_texts("nerve", "side", "technique", "recording_site", "site"),
+    # Empty where the recording has one kind of response only.
+    sa.Column("response", sa.Text, nullable=False),
+    sa.Column("sweep", sa.Integer, nullable=False),
+    sa.Column("mark", sa.Text, nullable=False),
+    *_numbers("value_before", "value"),
+    # Of the sweep, after its first sample: a stimulus time corrected later does not move the place that was marked.
+    sa.Column("stimulus_ms", sa.Double, nullable=False),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("created_utc", UtcDateTime, nullable=False),
+    sa.Column("withdraws", _KEY, sa.ForeignKey("mark_edits.id"), unique=True, autoincrement=False),
+    sa.Index(None, "visit_id"),
+    sa.Index(None, "content_key"),
+)
+
+# A run in which marks that a person moved are applied to those of another run, which stays as it was.
+edited_runs = sa.Table(
+    "edited_runs",
+    metadata,
+    _ref("run_id", "runs.id", primary_key=True),
+    sa.Column("base_run_id", _KEY, sa.ForeignKey("runs.id"), nullable=False, autoincrement=False, index=True),
+)
+
+# A run over several files whose studies belong together, and the runs of these files, whose place it takes.
+run_parts = sa.Table(
+    "run_parts",
+    metadata,
+    _ref("run_id", "runs.id", primary_key=True),
+    _ref("part_run_id", "runs.id", primary_key=True),
+    sa.Index(None, "part_run_id"),
+    sqlite_with_rowid=False,
+)
+
 failures = sa.Table(
     "failures",
     metadata,
@@ -272,6 +321,20 @@ failures = sa.Table(
     sa.Column("resolved_utc", UtcDateTime),
     sa.UniqueConstraint("path", "sha256", "version"),
     sa.Index(None, "sha256"),
+)
+
+# What a batch has dealt with, and what it looked like then: an untouched file need not be read again. A memory only;
+# everything in it can be found out anew.
+seen_files = sa.Table(
+    "seen_files",
+    metadata,
+    sa.Column("path", sa.Text, primary_key=True),
+    sa.Column("stamp", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("content_key", _HASH),
+    sa.Column("sidecar_sha256", _HASH),
+    sa.Column("circumstances", _HASH),
+    sqlite_with_rowid=False,
 )
 
 # Kept by alembic in every database it migrates; here so that a fresh store can be stamped without alembic.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +14,8 @@ import sqlalchemy as sa
 
 from ncs import __version__
 from ncs.errors import InvalidInputError, StoreError
-from ncs.store import _frames, _load
+from ncs.io.merging import merge
+from ncs.store import _frames, _load, _parts, _seen
 from ncs.store import _schema as s
 from ncs.store._engine import begin_writing, open_engine, translated
 from ncs.store._rows import CovariateFacts, Prepared, head_of, identity_problems, prepare
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from ncs.model import Visit
     from ncs.results import VisitResult
     from ncs.store.failure import Failure
+    from ncs.store.seen import Known, Seen
 
 __all__ = ["SaveOutcome", "Store"]
 
@@ -208,13 +210,61 @@ class Store:
         """Return those of many ``(content_key, fingerprint)`` that are stored, of one subject where one is given."""
         return {(row.content_key, row.fingerprint) for row in self._runs_of(keys, subject)}
 
-    def make_current(self, keys: Iterable[tuple[str, str]]) -> int:
-        """Let stored runs take the place of other runs of the same content; return how many did."""
-        idle = [row for row in self._runs_of(keys, None) if not row.current]
+    def make_current(self, keys: Iterable[tuple[str, str]], *, subject: str | None = None) -> int:
+        """Let stored runs take the place of other runs of the same content; return how many did.
+
+        A key that has a current run, of the subject where one is given, is left as it is.
+        """
+        found = {(row.content_key, row.fingerprint): row for row in self._runs_of(keys, subject, idle_first=True)}
+        idle = [row for row in found.values() if not row.current]
         if not idle:
             return 0
         with self.transaction():
             return sum(self._writer.make_current(self._cursor, row.id, row.content_key) for row in idle)
+
+    def split_visits(self) -> list[int]:
+        """Return the visits in which several current runs hold one study at different sites."""
+        with self._reading() as connection:
+            return _parts.split_visits(connection)
+
+    def load_parts(self, visit_id: int) -> tuple[list[_parts.Part], set[int]]:
+        """Return the runs of the files of a visit, joined ones taken apart, and the numbers of the current runs.
+
+        There are none where a person has moved marks in one of them.
+        """
+        with self._reading() as connection:
+            parts, current = _parts.parts_of(connection, visit_id)
+            return ([], current) if _parts.is_edited(connection, current) else (parts, current)
+
+    def join(self, visit_id: int, joined: Sequence[_parts.Joined], *, instead_of: Collection[int]) -> None:
+        """Let joined runs be the current ones of a visit; what is not stored yet is analysed and saved.
+
+        Parameters
+        ----------
+        visit_id
+            The visit.
+        joined
+            What becomes one run each.
+        instead_of
+            The runs of all files of the visit and its current runs; the files' runs in no joined one become current.
+        """
+        with self._reading() as connection:
+            stored = [_parts.joined_run(connection, visit_id, each) for each in joined]
+            covariates = _parts.stated_elsewhere(connection, visit_id)
+        made = [
+            prepare(each.analyse()) if run is None else None for run, each in zip(stored, joined, strict=True)
+        ]
+        with self.transaction(), self._reading() as connection:
+            wanted = _parts.alone(connection, instead_of, joined)
+            for each, run, result in zip(joined, stored, made, strict=True):
+                if result is None or run is not None:
+                    wanted.add(run)
+                    continue
+                outcome = self.save(_parts.without(result, covariates))
+                if outcome.saved:
+                    _parts.record(connection, outcome.run, each.parts)
+                wanted.add(outcome.run)
+            _parts.settle(connection, instead_of=instead_of, wanted=wanted)
 
     def withdraw(self, run: int) -> None:
         """Take a run out of the current ones; it stays stored, and ``run=`` still finds it.
@@ -228,11 +278,12 @@ class Store:
             if not self._writer.withdraw(self._cursor, run):
                 raise StoreError(f"run: expected a stored run, found none with number {run}")
 
-    def _runs_of(self, keys: Iterable[tuple[str, str]], subject: str | None) -> list[Any]:
+    def _runs_of(self, keys: Iterable[tuple[str, str]], subject: str | None, *, idle_first: bool = False) -> list[Any]:
         wanted = set(keys)
         contents = sorted({key for key, _ in wanted})
         r = s.runs.c
-        query = sa.select(r.id, r.content_key, r.fingerprint, r.current).order_by(r.id)
+        query = sa.select(r.id, r.content_key, r.fingerprint, r.current)
+        query = query.order_by(r.current, r.id) if idle_first else query.order_by(r.id)
         if subject is not None:
             query = query.select_from(s.runs.join(s.visits).join(s.subjects)).where(s.subjects.c.code == subject)
         found = []
@@ -265,6 +316,21 @@ class Store:
         """Mark the failures of these paths as resolved (``save`` does it for the content it saves)."""
         with self.transaction():
             self._writer.resolve_paths(self._cursor, paths, _now())
+
+    def seen(self, paths: Sequence[str], *, subject: str | None = None) -> dict[str, Known]:
+        """Return what is remembered of files, by absolute path; with the runs of one subject where one is given."""
+        with self._reading() as connection:
+            return _seen.look_up(connection, paths, subject)
+
+    def failures_at(self, paths: Sequence[str]) -> dict[str, Failure]:
+        """Return the failures of files that have not succeeded since."""
+        with self._reading() as connection:
+            return _seen.failures_at(connection, paths)
+
+    def remember(self, files: Iterable[Seen]) -> None:
+        """Remember what files looked like when they were dealt with."""
+        with self.transaction():
+            self._writer.remember(self._cursor, files)
 
     def add_covariates(
         self,
@@ -409,7 +475,7 @@ class Store:
         """
         with self._reading() as connection:
             runs = _load.current_runs(connection, subject, _frames.as_date(date))
-            return _load.joined(_load.load_visits(connection, runs))
+            return merge(_load.load_visits(connection, runs))
 
     def load_results(self, subject: str, date: dt.date | str) -> tuple[VisitResult, ...]:
         """Return the current results of a visit as they were saved, one per file, in the order of the files' names.

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ncs.store import _rows
+from ncs.store import _rows, _seen
 from ncs.store import _schema as s
+from ncs.store._codec import storable
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from ncs.model import SourceFile
     from ncs.store.failure import Failure
+    from ncs.store.seen import Seen
 
 __all__ = ["Place", "Statement", "Writer"]
 
@@ -138,6 +140,20 @@ class Writer:
             "id",
         )
 
+        self._compile_part_lookups()
+
+    def _compile_part_lookups(self) -> None:
+        r, p, one = s.runs.c, s.run_parts.c, sa.bindparam
+        part = s.runs.alias("part")
+        self._parts_of_run = self._statement(sa.select(p.part_run_id).where(p.run_id == one("id")), "id")
+        self._current_joined = self._statement(
+            sa.select(p.run_id, p.part_run_id)
+            .join(s.runs, r.id == p.run_id)
+            .join(part, part.c.id == p.part_run_id)
+            .where(part.c.content_key == one("key"), r.current.is_(sa.true())),
+            "key",
+        )
+
     def _compile_inserts(self) -> None:
         self._new_subject = self._into(s.subjects, keys="code", returning=True)
         self._new_visit = self._into(s.visits, keys="subject_id date", returning=True)
@@ -150,6 +166,7 @@ class Writer:
         self._new_trace = self._into(s.traces)
         self._new_marks = self._into(s.marks)
         self._new_measurement = self._into(s.measurements)
+        self._remember = self._statement(_seen.remembering(self._insert), *s.seen_files.columns.keys())
         new = self._insert(s.failures)
         renewed = ("error", "message", "problems", "failed_utc", "resolved_utc")
         self._new_failure = self._statement(
@@ -267,20 +284,42 @@ class Writer:
             current.update(row[0] for row in self._current_of_source.run(cursor, source_id).fetchall())
         if not current:
             return ()
-        members = {run: {row[0] for row in self._sources_of_run.run(cursor, run).fetchall()} for run in current}
+        members = {run: self._ids(cursor, self._sources_of_run, run) for run in current}
+        parts = {run: self._ids(cursor, self._parts_of_run, run) for run in current}
         self._set_current.run_many(cursor, [(False, run) for run in sorted(current)])
-        for orphan in sorted(set().union(*members.values()) - set(sources)):
+        for part in sorted(set().union(*parts.values())):
+            if not self._ids(cursor, self._sources_of_run, part) & set(sources):
+                self._set_current.run(cursor, True, part)  # noqa: FBT003
+        orphans = set().union(*(members[run] for run in current if not parts[run])) - set(sources)
+        for orphan in sorted(orphans):
             newest = self._newest_alone.run(cursor, orphan).fetchone()[0]
             if newest is not None:
                 self._set_current.run(cursor, True, newest)  # noqa: FBT003
         return tuple(sorted(current))
+
+    @staticmethod
+    def _ids(cursor: Any, statement: Statement, value: int) -> set[int]:
+        return {row[0] for row in statement.run(cursor, value).fetchall()}
 
     def make_current(self, cursor: Any, run_id: int, key: str) -> bool:
         """Let a stored run take the place of another run of the same content; return whether there was one."""
         rivals = [row[0] for row in self._current_of_content.run(cursor, key).fetchall() if row[0] != run_id]
         if rivals:
             self._set_current.run_many(cursor, [*((False, rival) for rival in rivals), (True, run_id)])
-        return bool(rivals)
+        return bool(rivals) or self._step_out(cursor, run_id, key)
+
+    def _step_out(self, cursor: Any, run_id: int, key: str) -> bool:
+        """Take a run out of a joined one that was made of this content analysed in another way."""
+        by_joined: dict[int, set[int]] = {}
+        for joined, part in self._current_joined.run(cursor, key).fetchall():
+            by_joined.setdefault(joined, set()).add(part)
+        others = {joined: parts for joined, parts in by_joined.items() if run_id not in parts}
+        for joined, same_content in others.items():
+            remaining = self._ids(cursor, self._parts_of_run, joined) - same_content
+            self._set_current.run_many(
+                cursor, [(False, joined), *((True, part) for part in sorted(remaining | {run_id}))]
+            )
+        return bool(others)
 
     def withdraw(self, cursor: Any, run_id: int) -> bool:
         """Let a run be no longer current; return whether there is one of that number."""
@@ -289,12 +328,19 @@ class Writer:
     def record_failures(self, cursor: Any, failures: Iterable[Failure], version: str, now: dt.datetime) -> None:
         """Write failures; older ones of the same path are done with."""
         rows = [
-            (f.path, f.sha256, version, f.error, f.message, _rows.problems_json(f.problems), now, None)
+            (
+                storable(f.path), f.sha256, version, f.error, storable(f.message), _rows.problems_json(f.problems),
+                now, None,
+            )
             for f in failures
-        ]
+        ]  # fmt: skip
         self.resolve_paths(cursor, [row[0] for row in rows], now)
         self._new_failure.run_many(cursor, rows)
 
     def resolve_paths(self, cursor: Any, paths: Iterable[str], now: dt.datetime) -> None:
         """Mark the failures of these paths as resolved."""
-        self._resolve_path.run_many(cursor, [(now, path) for path in paths])
+        self._resolve_path.run_many(cursor, [(now, storable(path)) for path in paths])
+
+    def remember(self, cursor: Any, files: Iterable[Seen]) -> None:
+        """Remember files, instead of what was remembered of them so far."""
+        self._remember.run_many(cursor, [(storable(path), *rest) for path, *rest in files])

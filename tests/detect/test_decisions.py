@@ -28,8 +28,8 @@ def sweeps():
     """Clear, faint and absent responses under noise, tails and mains, negative up, with their stimulus times."""
     kinds = [simulate.CONDITIONS[name] for name in ("8mV_10uV_tail", "0.3mV_10uV_tail_mains")]
     made = [kind.sweeps(40, seed=(5, n), sampling_rate_hz=1e3 * RATE) for n, kind in enumerate(kinds)]
-    mixed = simulate.Contamination(noise_uv=10.0, mains_uv=40.0, drift_uv=50.0, tail_uv=100.0, tail_ms=1.0)
-    made.append(simulate.nothing(40, seed=6, sampling_rate_hz=1e3 * RATE, stimulus_ms=(2.0, 5.0), contamination=mixed))
+    mixed = simulate.Contamination(noise_uv=10.0, mains_uv=(5.0, 40.0), drift_uv=50.0, tail_uv=100.0, tail_ms=1.0)
+    made.append(simulate.nothing(400, seed=6, sampling_rate_hz=1e3 * RATE, stimulus_ms=(2.0, 5.0), contamination=mixed))
     pairs = [pair for s in made for pair in zip(s.samples_uv, s.stimulus_ms, strict=True)]
     return [(-row.astype(np.float64), RATE * time) for row, time in pairs]
 
@@ -101,9 +101,9 @@ def test_repeats(sweeps, seed, start, length, period, size):
     assert k.repeats(twins.running_sum(y), *place) == slow.repeats(y, *place)
 
 
-@settings(EXAMPLES, max_examples=120)
-@given(SEED)
-def test_presence(sweeps, seed):
+@settings(EXAMPLES, max_examples=1000)
+@given(SEED, st.floats(0.2, 2.0), st.floats(0.1, 3.0), st.floats(2.0, 15.0))
+def test_presence(sweeps, seed, tall, loud, slowest):
     found = candidate(sweeps, seed)
     if found is None:
         return
@@ -116,8 +116,8 @@ def test_presence(sweeps, seed):
     x = edge.x.copy()
     gain = k.rise_gain(edge, RISE, quiet, count, N_MODES) if count else None
     edge.x[:] = x
-    smooth = math.sqrt(density / (2 * HALF + 1))
-    numbers = (HALF, height, base, smooth, RATE, 15.0 * RATE)
+    smooth = loud * math.sqrt(density / (2 * HALF + 1))
+    numbers = (HALF, tall * height, base, smooth, RATE, slowest * RATE)
     present = k.presence(edge, total, p0, window, *numbers, quiet, count, RISE)
     assert present == slow.presence(y, gain, p0, window, *numbers, k.MOST_BINS)
 

@@ -77,9 +77,9 @@ def old_store(path):
     engine.dispose()
     old = sqlite3.connect(path)
     for table, (columns, lines) in content.items():
-        if table == "alembic_version":
-            continue
         kept = [c[1] for c in old.execute(f"PRAGMA table_info({table})")]
+        if table == "alembic_version" or not kept:
+            continue
         marks = ", ".join("?" * len(kept))
         chosen = [[line[columns.index(name)] for name in kept] for line in lines]
         old.executemany(f"INSERT INTO {table} ({', '.join(kept)}) VALUES ({marks})", chosen)

@@ -45,7 +45,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("withdraws", name=op.f("uq_mark_edits_withdraws")),
     )
     op.create_index(op.f("ix_mark_edits_visit_id"), "mark_edits", ["visit_id"], unique=False)
-    op.create_index(op.f("ix_mark_edits_waveform_sha256"), "mark_edits", ["waveform_sha256"], unique=False)
+    op.create_index(op.f("ix_mark_edits_content_key"), "mark_edits", ["content_key"], unique=False)
     op.create_table(
         "edited_runs",
         sa.Column("run_id", _KEY, autoincrement=False, nullable=False),
@@ -55,5 +55,3 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("run_id", name=op.f("pk_edited_runs")),
     )
     op.create_index(op.f("ix_edited_runs_base_run_id"), "edited_runs", ["base_run_id"], unique=False)
-    # Without it, finding the runs that hold a waveform means reading every trace.
-    op.create_index(op.f("ix_traces_waveform_sha256"), "traces", ["waveform_sha256"], unique=False)
