@@ -10,9 +10,16 @@ import json
 import platform
 from pathlib import Path
 
-from benchmarks import archive, one_file, onsets, start_up
+from benchmarks import archive, one_file, onsets, opening, queries, start_up
 
-BENCHMARKS = {"start_up": start_up.run, "one_file": one_file.run, "onsets": onsets.run, "archive": archive.run}
+BENCHMARKS = {
+    "start_up": start_up.run,
+    "opening": opening.run,
+    "one_file": one_file.run,
+    "onsets": onsets.run,
+    "queries": queries.run,
+    "archive": archive.run,
+}
 
 
 def main() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -47,7 +46,7 @@ def fill(place: Path, visits: int = VISITS) -> None:
                 store.save_many(waiting)
                 waiting.clear()
         store.save_many(waiting)
-    os.replace(unfinished, place)  # closing has emptied the journal
+    unfinished.replace(place)  # closing has emptied the journal
 
 
 def _revision() -> str:
@@ -80,9 +79,7 @@ def _results(visits: int) -> Iterator[Prepared]:
 def _copy(template: Prepared, subject: Subject, date: dt.date, name: str, rng: np.random.Generator) -> Prepared:
     key = hashlib.sha256(name.encode()).hexdigest()
     source = SourceFile(name=name, sha256=key, size_bytes=4768, format="edf")
-    head = Head(
-        subject=subject.id, date=date, key=key, fingerprint=template.head.fingerprint, sources=(source,)
-    )
+    head = Head(subject=subject.id, date=date, key=key, fingerprint=template.head.fingerprint, sources=(source,))
     factors = rng.normal(1, 0.05, len(template.measurements)).tolist()
     measurements = [
         (*row[:3], None if row[3] is None else row[3] * factor, *row[4:])

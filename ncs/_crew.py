@@ -5,29 +5,32 @@ Workers are stateless functions of a path; nothing here knows the store. What a 
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
 import traceback
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ncs._memory import sha256_of
-from ncs.errors import NcsError, NcsWarning, Problem
+from ncs.errors import ClusterError, NcsError, Problem
 from ncs.results import VisitResult
 from ncs.store._rows import Prepared, prepare
 from ncs.store.failure import Failure
 
 if TYPE_CHECKING:
+    from multiprocessing.synchronize import Event
+
     from ncs._finding import Item
+    from ncs.analysis import TemperatureCorrection
 
 __all__ = ["Crew", "How", "Outcome", "Work", "analyze_file", "failure_from", "failure_of"]
 
@@ -36,6 +39,14 @@ _CHUNK = 16
 _TICK_SECONDS = 1.0
 _WORKERS_ELSEWHERE = 24
 """How many workers an executor is taken to have that does not say."""
+
+_GONE = (
+    "(batch): expected an executor that does the work, found one that has cancelled it: its workers are gone. "
+    "What was committed is kept; start the same command again to go on."
+)
+
+_stopping: Event | None = None
+"""In a process that was started to work: whether its task is to end early."""
 
 Outcome = VisitResult | Prepared | Failure
 Work = Callable[[str, "How"], Outcome]
@@ -47,6 +58,8 @@ class How:
 
     onset_method: str
     find_stimulus: bool = False
+    review: bool = False
+    temperature_correction: TemperatureCorrection | None = None
     protocol: Any = None
     subject: str | None = None
     keep_identifiers: bool = False
@@ -56,17 +69,26 @@ class How:
 def analyze_file(path: str, how: How) -> Outcome:
     """Read and analyse one file: what every worker does."""
     from ncs.analysis import analyze
-    from ncs.io import read
+    from ncs.io.reading import read_quietly
 
-    visit = read(path, protocol=how.protocol, keep_identifiers=how.keep_identifiers, subject=how.subject)
-    return analyze(visit, onset_method=how.onset_method, find_stimulus=how.find_stimulus)
+    visit = read_quietly(path, protocol=how.protocol, keep_identifiers=how.keep_identifiers, subject=how.subject)
+    return analyze(
+        visit,
+        onset_method=how.onset_method,
+        find_stimulus=how.find_stimulus,
+        review=how.review,
+        temperature_correction=how.temperature_correction,
+    )
 
 
 def _work_through(work: Work, how: How, paths: Sequence[str]) -> list[Outcome]:
     """Analyse files one by one; whatever happens to one, the others get their turn."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NcsWarning)  # they are in Visit.problems as well
-        return [_attempt(work, how, path) for path in paths]
+    outcomes = []
+    for path in paths:
+        if _stopping is not None and _stopping.is_set():
+            raise KeyboardInterrupt
+        outcomes.append(_attempt(work, how, path))
+    return outcomes
 
 
 def _attempt(work: Work, how: How, path: str) -> Outcome:
@@ -100,12 +122,17 @@ def failure_of(path: str, error: str, problems: tuple[Problem, ...], sha256: str
     return Failure(path=path, error=error, problems=problems, message=message, sha256=sha256)
 
 
-def _prepare_worker() -> None:
+def _prepare_worker(stopping: Event | None = None) -> None:
+    global _stopping  # noqa: PLW0603 - what a process is told when it starts has to be kept somewhere
+    _stopping = stopping
     # Ctrl-C reaches every process of a terminal; only the writer decides what to do about it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(Exception):  # what fails here fails again, with a file's name, in the first file
         _warm_up()
+    gc.collect()
+    gc.freeze()  # what is loaded by now stays: the collector need not look through it for every few files
+    gc.set_threshold(20_000, 20, 20)
 
 
 def _end_with_parent() -> None:
@@ -146,6 +173,7 @@ class Crew:
         self._ours: ProcessPoolExecutor | None = None
         self._single: ProcessPoolExecutor | None = None
         self._proven = False
+        self._stopping = get_context("spawn").Event()
         self._under_way: deque[_Task] = deque()
         self._most = _tasks_for(self.jobs if executor is None else jobs or _workers_of(executor))
 
@@ -165,7 +193,11 @@ class Crew:
         """Yield what is done and not yet told, without waiting."""
         for task in self._under_way:
             if task.future.done() and not task.future.cancelled() and task.future.exception() is None:
-                yield from zip(task.items, task.future.result(), strict=True)
+                yield from _paired(task.items, task.future.result())
+
+    def stop(self) -> None:
+        """Let processes that are ours end their tasks after the files they have at hand."""
+        self._stopping.set()
 
     def dismiss(self) -> None:
         """Cancel what has not begun; end the processes that are ours."""
@@ -176,20 +208,26 @@ class Crew:
                 pool.shutdown(wait=True, cancel_futures=True)
 
     def _here(self, chunk: list[Item]) -> Iterator[tuple[Item, Outcome]]:
-        yield from zip(chunk, _work_through(self._work, self._how, [item.path for item in chunk]), strict=True)
+        yield from _paired(chunk, _work_through(self._work, self._how, [item.place for item in chunk]))
 
     def _submit(self, chunk: list[Item]) -> _Task:
         executor = self._theirs
         if executor is None:
             if self._ours is None:
-                self._ours = _pool(self.jobs)
+                self._ours = _pool(self.jobs, self._stopping)
             executor = self._ours
         try:
-            future = executor.submit(_work_through, self._work, self._how, [item.path for item in chunk])
+            future = self._hand_over(executor, chunk)
         except RuntimeError as error:  # broken, or shut down
             future = Future()
             future.set_exception(error)
         return _Task(chunk, future, executor)
+
+    def _hand_over(self, executor: Executor, chunk: list[Item]) -> Future[list[Outcome]]:
+        """Submit files by their absolute paths: who works on them may be in another folder."""
+        # A cluster takes equal tasks for one and the same, and would give an old answer for a file that has changed.
+        options = {"pure": False} if type(executor).__module__.startswith("distributed.") else {}
+        return executor.submit(_work_through, self._work, self._how, [item.place for item in chunk], **options)
 
     def _collect_all(self) -> Iterator[tuple[Item | None, Outcome | None]]:
         while self._under_way:
@@ -200,11 +238,14 @@ class Crew:
         if not wait([task.future], timeout=_TICK_SECONDS).done:
             yield None, None
             return
-        error = task.future.exception()
+        try:
+            error = task.future.exception()
+        except CancelledError as cancelled:
+            raise ClusterError(_GONE) from cancelled
         self._under_way.popleft()
         if error is None:
             self._proven = True
-            yield from zip(task.items, task.future.result(), strict=True)
+            yield from _paired(task.items, task.future.result())
         else:
             yield from self._rescue(task, error)
 
@@ -214,7 +255,7 @@ class Crew:
             self._let_go(task.executor)
             self._check_start()
         for item in task.items:
-            yield from self._here([item]) if self.in_process else [(item, self._alone(item))]
+            yield from self._here([item]) if self.in_process else _paired([item], [self._alone(item)])
 
     def _let_go(self, executor: Executor) -> None:
         """Give up broken processes; other tasks they had may come here later, when new ones are at work."""
@@ -247,15 +288,27 @@ class Crew:
                 self._single = _pool(1)
             executor = self._single
         try:
-            return executor.submit(_work_through, self._work, self._how, [item.path]).result()[0]
+            return self._hand_over(executor, [item]).result()[0]
+        except CancelledError as error:
+            raise ClusterError(_GONE) from error
         except BrokenExecutor:
             self._single = None
-            hint = "Analyse this file alone; it may be too large for the memory, or bring out a fault in a library."
-            found = "a worker process that died twice"
-            problem = Problem(file=item.path, place="", field="", expected="a result", found=found, hint=hint)
-            return failure_of(item.path, "WorkerDied", (problem,))
+            return _death(item.path)
         except Exception as error:  # noqa: BLE001 - any executor, any fault: it is this file's
-            return failure_from(item.path, error)
+            return _death(item.path) if type(error).__name__ == "KilledWorker" else failure_from(item.path, error)
+
+
+def _paired(items: Sequence[Item], outcomes: Sequence[Outcome]) -> Iterator[tuple[Item, Outcome]]:
+    """Yield files with what became of them; failures under the names that the user knows."""
+    for item, outcome in zip(items, outcomes, strict=True):
+        yield item, replace(outcome, path=item.path) if isinstance(outcome, Failure) else outcome
+
+
+def _death(path: str) -> Failure:
+    hint = "Analyse this file alone; it may be too large for the memory, or bring out a fault in a library."
+    found = "a worker process that died each time"
+    problem = Problem(file=path, place="", field="", expected="a result", found=found, hint=hint)
+    return failure_of(path, "WorkerDied", (problem,))
 
 
 def _processors() -> int:
@@ -279,7 +332,8 @@ def _tasks_for(jobs: int) -> int:
     return 3 * jobs
 
 
-def _pool(jobs: int) -> ProcessPoolExecutor:
+def _pool(jobs: int, stopping: Event | None = None) -> ProcessPoolExecutor:
     if jobs > 1:
         _warm_up()  # once here, so that the processes find compiled kernels instead of each compiling them
-    return ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_prepare_worker)
+    context = get_context("spawn")
+    return ProcessPoolExecutor(jobs, mp_context=context, initializer=_prepare_worker, initargs=(stopping,))

@@ -98,7 +98,9 @@ def _cut(trace: Trace, begins_ms: NDArray[np.float64], where: str, file: str, pr
     faults = Faults(file=file)
     rate = trace.sampling_rate_hz
     found = [
-        sweeping.Sweep("", None, begin / 1000, 0, Statement(), f"{where}, artefact at {begin / 1000:.4f} s")
+        sweeping.Sweep(
+            "", None, begin / 1000, 0, Statement(), f"{where}, artefact at {begin / 1000:.4f} s", begin / 1000
+        )
         for begin in begins_ms
     ]
     run = sweeping.Run("0", 0, trace.n_samples)
@@ -117,6 +119,7 @@ def _cut(trace: Trace, begins_ms: NDArray[np.float64], where: str, file: str, pr
         trace,
         samples_uv=samples,
         stimulus_ms=one.stimulus_ms,
+        elapsed_s=sweeping.elapsed(one.sweeps),
         stimulus=replace(trace.stimulus, intensity_ma=ma, intensity_v=volts),
         provenance=trace.provenance.with_origins(stimulus_ms=Origin.ARTEFACT),
     )

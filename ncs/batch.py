@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ncs._crew import Crew, How, Outcome, Work, analyze_file, failure_from, failure_of
 from ncs._finding import Item, Tally, count, find
 from ncs._memory import Identity, Memory, identify
-from ncs.errors import InvalidInputError, Problem, StoreAccessError, StoreError, StoreLostError
+from ncs.errors import ClusterError, InvalidInputError, Problem, StoreAccessError, StoreError, StoreLostError
 from ncs.results import VisitResult
 from ncs.store._rows import Prepared, identity_problems
 from ncs.store.failure import Failure
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Executor
 
+    from ncs.analysis import TemperatureCorrection
     from ncs.store import SaveOutcome, Store
     from ncs.store.seen import Seen
 
@@ -112,6 +113,8 @@ def analyze_files(
     jobs: int | None = None,
     onset_method: str = "changepoint",
     find_stimulus: bool = False,
+    review: bool = False,
+    temperature_correction: TemperatureCorrection | None = None,
     subject: str | None = None,
     keep_identifiers: bool = False,
     check_content: bool = False,
@@ -142,7 +145,7 @@ def analyze_files(
     jobs
         How many processes; 1 works without any, the default is one per processor. With an executor, how many workers
         it has, where it does not say so itself.
-    onset_method, find_stimulus, subject, keep_identifiers
+    onset_method, find_stimulus, review, temperature_correction, subject, keep_identifiers
         As for ``ncs.analyze`` and ``ncs.read``.
     check_content
         Read every file again to find out whether its content is stored, and try again what failed. Without it, a file
@@ -165,6 +168,8 @@ def analyze_files(
     how = replace(
         _how(onset_method, protocol, subject, keep_identifiers),
         find_stimulus=find_stimulus,
+        review=review,
+        temperature_correction=temperature_correction,
         for_store=store is not None,
     )
     if jobs is not None and jobs < 1:
@@ -184,10 +189,14 @@ def analyze_files(
     try:
         for item, outcome in crew.outcomes(unknown):
             run.accept(item, outcome)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, ClusterError) as error:
         run.interrupted = True
+        crew.stop()
         for item, outcome in crew.finished():
             run.accept(item, outcome)
+        if isinstance(error, ClusterError):
+            run.commit()
+            raise
     finally:
         crew.dismiss()
     run.commit()
@@ -330,6 +339,7 @@ class _Run:
         if outcome.saved:
             self._count(item, (result.head.subject, result.head.date), result.problems)
             self.warnings.extend(_same_name(item.path, run) for run in outcome.same_name)
+            self.warnings.extend(_lost_edit(item.path, edit) for edit in outcome.lost_edits)
         else:
             self.skipped += 1
             self._succeed(item)
@@ -387,6 +397,14 @@ class _Run:
                 self._count_saved(item, result, outcome)
         self.commit()
 
+    def join(self) -> tuple[Problem, ...]:
+        """Join studies whose stimulation sites lie in different files; return what kept some of them apart."""
+        if self.store is None or self.interrupted:
+            return ()
+        from ncs._joining import join_split_studies
+
+        return self._patiently(partial(join_split_studies, self.store, protocol=self.how.protocol, tell=self.visits))
+
     def _tell(self) -> None:
         if self.progress is not None:
             self.progress(
@@ -413,6 +431,17 @@ class _Run:
             interrupted=self.interrupted,
             n_not_retried=len(self.not_retried),
         )
+
+
+def _lost_edit(path: str, edit: int) -> Problem:
+    return Problem(
+        file=path,
+        place="",
+        field="marks",
+        expected=f"the recording in which a person moved a mark (edit {edit})",
+        found="other samples: the file is read in another way now",
+        hint="The number is the automatic one. See ncs show --history, and move the mark again.",
+    )
 
 
 def _same_name(path: str, run: int) -> Problem:

@@ -11,6 +11,7 @@ The tree::
     ├── SidecarError (ValueError)         a sidecar, protocol or similar settings file is wrong
     ├── InvalidInputError (ValueError)    an argument of the Python interface is wrong
     ├── MissingDependencyError (ImportError)
+    ├── ClusterError (OSError)            the workers elsewhere cannot be reached, cannot do the work, or are gone
     └── StoreError
         ├── StoreAccessError (OSError)    the database cannot be opened or written
         │   └── StoreLostError            the database went away while it was in use; another try may succeed
@@ -26,6 +27,7 @@ from dataclasses import dataclass
 
 __all__ = [
     "AmbiguousFormatError",
+    "ClusterError",
     "ConflictError",
     "FileAccessError",
     "InvalidInputError",
@@ -123,6 +125,10 @@ class InvalidInputError(NcsError, ValueError):
 
 class MissingDependencyError(NcsError, ImportError):
     """An optional package is needed; the message names it and the command that installs it."""
+
+
+class ClusterError(NcsError, OSError):
+    """The workers elsewhere cannot be reached, cannot do the work, or are gone."""
 
 
 class StoreError(NcsError):

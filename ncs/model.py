@@ -18,6 +18,7 @@ from ncs.errors import InvalidInputError, Problem
 
 __all__ = [
     "Calibration",
+    "Direction",
     "Filters",
     "Origin",
     "Provenance",
@@ -70,6 +71,13 @@ class Technique(StrEnum):
     BLINK_REFLEX = "blink_reflex"
     INCHING = "inching"
     CMAP_SCAN = "cmap_scan"
+
+
+class Direction(StrEnum):
+    """Which way the impulse of a sensory study travels, compared with its natural way."""
+
+    ANTIDROMIC = "antidromic"
+    ORTHODROMIC = "orthodromic"
 
 
 class Provenance(Mapping[str, Origin]):
@@ -172,6 +180,13 @@ class Stimulus:
     label: str = ""
     """The stimulus as the file words it; the same label means the same stimulus (EDF+ specification)."""
 
+    def __post_init__(self) -> None:
+        for name in ("intensity_ma", "intensity_v"):
+            if getattr(self, name) is not None:
+                values = np.array(getattr(self, name), np.float64)
+                values.flags.writeable = False
+                object.__setattr__(self, name, values)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportedValue:
@@ -261,6 +276,9 @@ class Trace:
         before the record). ``None`` where nothing states it.
     stimulation_site
         Site of the cathode, lower case, without the side: ``"wrist"``.
+    elapsed_s
+        When each sweep was stimulated, seconds on the clock of the recording, shape ``(n_sweeps,)``; ``None`` where
+        the sweeps were not cut from one continuous recording.
     distance_mm
         Along the nerve from the stimulating cathode to the active recording electrode.
     averaged_count
@@ -277,6 +295,7 @@ class Trace:
     sampling_rate_hz: float
     stimulus_ms: FloatArray | None = None
     stimulation_site: str | None = None
+    elapsed_s: FloatArray | None = None
     distance_mm: float | None = None
     stimulus: Stimulus = field(default_factory=Stimulus)
     filters: Filters = field(default_factory=Filters)
@@ -297,6 +316,10 @@ class Trace:
                 times = np.broadcast_to(times, (self.n_sweeps,)).copy()
             times.flags.writeable = False
             object.__setattr__(self, "stimulus_ms", times)
+        if self.elapsed_s is not None and self.elapsed_s.shape != (self.n_sweeps,):
+            raise InvalidInputError(
+                f"elapsed_s: expected one time for each of {self.n_sweeps} sweeps, found shape {self.elapsed_s.shape}"
+            )
         for name in ("intensity_ma", "intensity_v"):
             intensity = getattr(self.stimulus, name)
             if intensity is not None and intensity.shape != (self.n_sweeps,):
@@ -333,6 +356,8 @@ class Study:
     segments: tuple[Segment, ...] = ()
     distance_sd_mm: float | None = None
     """Standard deviation of the laboratory's tape measurement, where the protocol states one."""
+    direction: Direction | None = None
+    """Of a sensory study; its latency is taken at the initial positive peak where it is orthodromic."""
     reported: tuple[ReportedMeasurement, ...] = ()
     curves: tuple[ReportedCurve, ...] = ()
     provenance: Provenance = field(default_factory=Provenance)

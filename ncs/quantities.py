@@ -5,7 +5,7 @@ A new quantity is one row here and one function in ``ncs.measure``. Names are st
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 __all__ = ["QUANTITIES", "Quantity", "quantity"]
@@ -153,6 +153,128 @@ _ROWS = (
     ),
 )  # fmt: skip
 
+_AANEM_RNS = "Preston & Shapiro, Electromyography and Neuromuscular Disorders (cited second-hand)"
+_NCS = "ncs"
+_RECALLED = "recalled, provisional"
+
+# name, unit, heading, per, decimals, definition, source. Of a train of stimuli, ``segment`` names the train.
+_SPECIAL = (
+    ("train_first_amplitude", "uV", "A1", "segment", 2,
+     "CMAP amplitude (baseline to negative peak) of the first response of a train.", _AANEM_RNS),
+    ("train_first_area", "uV.ms", "area 1", "segment", 1,
+     "Negative-peak area of the first response of a train.", _AANEM_RNS),
+    ("decrement_4th", "%", "decr. 4th", "segment", 1,
+     "Loss of CMAP amplitude at the fourth response of a train, in percent of the first; negative for a gain.",
+     _AANEM_RNS),
+    ("decrement_5th", "%", "decr. 5th", "segment", 1,
+     "Loss of CMAP amplitude at the fifth response of a train, in percent of the first; negative for a gain.",
+     _AANEM_RNS),
+    ("decrement_maximum", "%", "decr. max.", "segment", 1,
+     ("Largest loss of CMAP amplitude of any response of a train, in percent of the first; the method has the response "
+     "and the whole course."), _NCS),
+    ("decrement_last", "%", "decr. last", "segment", 1,
+     "Loss of CMAP amplitude at the last response of a train, in percent of the first.", _NCS),
+    ("increment_maximum", "%", "incr. max.", "segment", 1,
+     ("Largest gain of CMAP amplitude of any response of a train, in percent of the first; negative where all are "
+     "smaller."), _NCS),
+    ("area_decrement_4th", "%", "area decr. 4th", "segment", 1,
+     "Loss of negative-peak area at the fourth response of a train, in percent of the first.", _AANEM_RNS),
+    ("area_decrement_5th", "%", "area decr. 5th", "segment", 1,
+     "Loss of negative-peak area at the fifth response of a train, in percent of the first.", _AANEM_RNS),
+    ("area_decrement_maximum", "%", "area decr. max.", "segment", 1,
+     "Largest loss of negative-peak area of any response of a train, in percent of the first.", _NCS),
+    ("area_decrement_last", "%", "area decr. last", "segment", 1,
+     "Loss of negative-peak area at the last response of a train, in percent of the first.", _NCS),
+    ("area_increment_maximum", "%", "area incr. max.", "segment", 1,
+     "Largest gain of negative-peak area of any response of a train, in percent of the first.", _NCS),
+    ("exercise_increment", "%", "incr. exercise", "segment", 1,
+     ("Gain of CMAP amplitude of the first response of a train after exercise over the first one before, in percent "
+     "of that."), _AANEM_RNS),
+    ("area_exercise_increment", "%", "area incr. exercise", "segment", 1,
+     ("Gain of negative-peak area of the first response of a train after exercise over the first one before, in percent "
+     "of that."), _AANEM_RNS),
+    ("stimulation_rate", "Hz", "rate", "segment", 2,
+     "One over the median interval between the stimuli of a train.", _NCS),
+    ("latency_step", "ms", "step", "segment", 2,
+     "Difference of the motor latencies of two neighbouring stimulation sites of an inching study, proximal minus distal.",
+     _AANEM_RNS),
+    ("latency_step_per_10_mm", "ms", "step/10 mm", "segment", 2,
+     "Latency step over the distance of the two sites, for 10 mm.", _NCS),
+    ("latency_step_maximum", "ms", "largest step", "study", 2,
+     "Largest latency step for 10 mm of an inching study; the method says where, and what the others are like.", _NCS),
+    ("amplitude_step_maximum", "%", "largest drop", "study", 1,
+     ("Largest loss of CMAP amplitude between two neighbouring sites of an inching study, in percent of the distal one; "
+     "the method says where."), _NCS),
+    ("mixed_onset_latency", "ms", "onset", "site", 2,
+     "Time from the stimulus to the onset of the mixed nerve potential (2 % of its negative peak).", _BUSCHBACHER),
+    ("mixed_peak_latency", "ms", "peak", "site", 2,
+     "Time from the stimulus to the negative peak of the mixed nerve potential; limits hold only for their distance.",
+     _BUSCHBACHER),
+    ("mixed_amplitude", "uV", "amplitude", "site", 1,
+     "Amplitude of the mixed nerve potential from baseline (onset) to the negative peak.", _BUSCHBACHER),
+    ("mixed_peak_to_peak_amplitude", "uV", "p-p", "site", 1,
+     "Amplitude of the mixed nerve potential from the negative peak to the positive peak that follows it.", _BUSCHBACHER),
+    ("mixed_conduction_velocity", "m/s", "velocity", "segment", 1,
+     ("Distance from the stimulation site to the recording electrode over the onset latency, or, for a segment between "
+     "two stimulation sites, their distance over the difference of the onset latencies."), _BUSCHBACHER),
+    ("scan_maximum_amplitude", "uV", "maximum", "site", 2,
+     "Median CMAP amplitude (baseline to negative peak) on the plateau of a CMAP scan.", _NCS),
+    ("scan_s0", "mA", "S0", "site", 2,
+     ("Stimulus current at which responses begin, in the middle between the strongest stimulus below which none stands "
+     "out of the noise and the next one."), _RECALLED),
+    ("scan_s5", "mA", "S5", "site", 2,
+     "Stimulus current for 5 % of the maximum on the rising curve fitted to a CMAP scan.", _RECALLED),
+    ("scan_s50", "mA", "S50", "site", 2,
+     "Stimulus current for 50 % of the maximum on the rising curve fitted to a CMAP scan.", _RECALLED),
+    ("scan_s95", "mA", "S95", "site", 2,
+     "Stimulus current for 95 % of the maximum on the rising curve fitted to a CMAP scan.", _RECALLED),
+    ("scan_s100", "mA", "S100", "site", 2,
+     ("Stimulus current from which on all responses lie on the plateau, in the middle between it and the next weaker "
+     "one."), _RECALLED),
+    ("scan_range", "%", "range", "site", 1, "S95 minus S5, in percent of S50.", _RECALLED),
+    ("scan_noise", "uV", "noise", "site", 1,
+     "Standard deviation of the amplitude of an unchanged response, from the plateau of a CMAP scan.", _NCS),
+    ("scan_step_count", "1", "steps", "site", 0,
+     ("Number of gaps between neighbouring amplitudes of a CMAP scan that exceed the multiple of the noise stated in "
+     "the method: candidates for large motor units."), _NCS),
+    ("scan_largest_step", "uV", "largest step", "site", 2,
+     "Largest gap between neighbouring amplitudes of a CMAP scan; the method says at which current.", _NCS),
+    ("scan_step_share", "%", "in steps", "site", 1,
+     "Sum of the step candidates of a CMAP scan, in percent of the maximum.", _NCS),
+    ("scan_d50", "1", "D50", "site", 0,
+     "How many of the largest gaps between neighbouring amplitudes of a CMAP scan add up to half of the maximum.",
+     _RECALLED),
+    ("blink_r1_latency", "ms", "R1", "site", 2,
+     "Onset latency of R1 of the blink reflex: the median of the sweeps in which it is found.", _AANEM_RNS),
+    ("blink_r1_amplitude", "uV", "R1 ampl.", "site", 1,
+     "Amplitude of R1 from its largest negative to its largest positive peak: the median of the sweeps.", _AANEM_RNS),
+    ("blink_r1_persistence", "%", "R1 persist.", "site", 0, "Share of the sweeps in which R1 is found.", _NCS),
+    *(
+        row
+        for side in ("ipsilateral", "contralateral")
+        for row in (
+            (f"blink_r2_{side}_latency", "ms", f"R2 {side[:5]}.", "site", 1,
+             f"Shortest onset latency of the {side} R2 of the blink reflex in any sweep.", _AANEM_RNS),
+            (f"blink_r2_{side}_median_latency", "ms", f"R2 {side[:5]}. median", "site", 1,
+             f"Median onset latency of the {side} R2 of the blink reflex.", _NCS),
+            (f"blink_r2_{side}_persistence", "%", f"R2 {side[:5]}. persist.", "site", 0,
+             f"Share of the sweeps in which the {side} R2 is found.", _NCS),
+        )
+    ),
+)  # fmt: skip
+
+_MILLIVOLTS = {"display_unit": "mV", "display_factor": 1e-3}
+_MILLIVOLT_MS = {"display_unit": "mV.ms", "display_factor": 1e-3}
+_SMALL = ("mixed_", "blink_", "scan_noise")
+
+_SPECIAL_ROWS = tuple(
+    Quantity(
+        name=name, unit=unit, label=label, per=per, decimals=decimals, definition=definition, source=source,
+        **({} if name.startswith(_SMALL) else _MILLIVOLTS if unit == "uV" else _MILLIVOLT_MS if unit == "uV.ms" else {}),
+    )  # type: ignore[arg-type]
+    for name, unit, label, per, decimals, definition, source in _SPECIAL
+)  # fmt: skip
+
 _KIERNAN = "Kiernan et al., Muscle Nerve 2000;23:399-409 (cited second-hand); computed by the recorder"
 
 # name, unit, heading, decimals, definition: what threshold tracking reports; ncs passes these on and computes none.
@@ -232,7 +354,46 @@ _REPORTED_ROWS = tuple(
     for name, unit, label, decimals, definition in _EXCITABILITY
 )  # fmt: skip
 
-QUANTITIES: MappingProxyType[str, Quantity] = MappingProxyType({row.name: row for row in (*_ROWS, *_REPORTED_ROWS)})
+
+def _derived(names: tuple[str, ...], suffix: str, label: str, definition: str) -> tuple[Quantity, ...]:
+    """Return a row for each of the named quantities that is made from it: same unit, another name and definition."""
+    of_row = {row.name: row for row in _ROWS}
+    return tuple(
+        replace(
+            of_row[name],
+            name=f"{name}_{suffix}",
+            label=label.format(of_row[name].label),
+            definition=definition.format(name.replace("_", " ")),
+            source="ncs",
+        )
+        for name in names
+    )
+
+
+_TIMED = (
+    "distal_motor_latency", "motor_conduction_velocity", "sensory_onset_latency", "sensory_peak_latency",
+    "sensory_conduction_velocity",
+)  # fmt: skip
+TEMPERATURE_CORRECTED: MappingProxyType[str, str] = MappingProxyType(
+    {name: f"{name}_temperature_corrected" for name in _TIMED}
+)
+"""Quantities that have a temperature-corrected form, and its name."""
+COMPARED_BETWEEN_SIDES = (
+    "distal_motor_latency", "cmap_amplitude", "motor_conduction_velocity", "sensory_onset_latency",
+    "sensory_peak_latency", "snap_amplitude", "sensory_conduction_velocity",
+)  # fmt: skip
+"""Quantities of which right and left are compared; each has a row ``…_side_difference``."""
+_DERIVED_ROWS = (
+    *_derived(
+        _TIMED, "temperature_corrected", "{} corr.",
+        "The {} brought to a reference temperature by a linear rule that the method states; beside the measured value.",
+    ),
+    *_derived(COMPARED_BETWEEN_SIDES, "side_difference", "{} R-L", "The {} of the right side minus that of the left."),
+)  # fmt: skip
+
+QUANTITIES: MappingProxyType[str, Quantity] = MappingProxyType(
+    {row.name: row for row in (*_ROWS, *_SPECIAL_ROWS, *_DERIVED_ROWS, *_REPORTED_ROWS)}
+)
 
 
 def quantity(name: str) -> Quantity:

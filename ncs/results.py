@@ -49,6 +49,20 @@ class Reason(StrEnum):
     NO_RETURN = "no_return_to_baseline"
     NO_POSITIVE_PEAK = "no_positive_peak"
     NO_TECHNIQUE = "no_technique"
+    NO_SWEEP_TIMES = "no_sweep_times"
+    TOO_FEW_RESPONSES = "too_few_responses"
+    NO_FIRST_RESPONSE = "no_first_response"
+    NO_TRAIN_AT_REST = "no_train_at_rest"
+    NO_INTENSITY = "no_intensity"
+    NO_PLATEAU = "no_plateau"
+    NO_SILENT_STIMULUS = "no_silent_stimulus"
+    NO_STEPS = "no_steps"
+    NO_STIMULATED_SIDE = "no_stimulated_side"
+    NO_TEMPERATURE = "no_temperature"
+    IMPOSSIBLE_CORRECTION = "impossible_correction"
+    SEVERAL_OF_A_SIDE = "several_of_a_side"
+    DIFFERENT_DISTANCES = "different_distances"
+    DIFFERENT_ONSETS = "different_onsets"
     NOT_MARKED = "not_marked"
 
     @property
@@ -75,6 +89,20 @@ _SENTENCES = {
     Reason.NO_RETURN: "the response does not return to baseline within the window",
     Reason.NO_POSITIVE_PEAK: "no positive peak follows within the window",
     Reason.NO_TECHNIQUE: "the technique is not stated",
+    Reason.NO_SWEEP_TIMES: "nothing states when the sweeps were recorded",
+    Reason.TOO_FEW_RESPONSES: "too few responses were recorded",
+    Reason.NO_FIRST_RESPONSE: "the response it is compared with could not be measured",
+    Reason.NO_TRAIN_AT_REST: "no train from before exercise was recorded from this site",
+    Reason.NO_INTENSITY: "the current of the single stimuli is not stated",
+    Reason.NO_PLATEAU: "the strongest stimuli do not reach a plateau",
+    Reason.NO_SILENT_STIMULUS: "even the weakest stimulus gives a response, or none does",
+    Reason.NO_STEPS: "no step stands out from the noise",
+    Reason.NO_STIMULATED_SIDE: "the stimulated side or the side of the recording is not stated",
+    Reason.NO_TEMPERATURE: "the skin temperature is not stated",
+    Reason.IMPOSSIBLE_CORRECTION: "the correction for temperature leaves nothing of the value",
+    Reason.SEVERAL_OF_A_SIDE: "one side was measured more than once",
+    Reason.DIFFERENT_DISTANCES: "the distances on the two sides differ",
+    Reason.DIFFERENT_ONSETS: "the onset of one side only is at the initial positive peak",
     Reason.NOT_MARKED: "the person who moved marks here left none for this",
 }
 

@@ -390,7 +390,7 @@ def test_where_no_process_can_start_the_batch_goes_on_without(folder, monkeypatc
         def shutdown(self, **options):
             return None
 
-    monkeypatch.setattr(_crew, "_pool", lambda jobs: Dead())
+    monkeypatch.setattr(_crew, "_pool", lambda jobs, stopping=None: Dead())
     summary = run(folder, jobs=2)
     assert summary.n_done == 40
     assert summary.warnings[0].field == "jobs"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ncs import __version__
-from ncs.cli import analyze, change, covariates, demo, formats, repeatability, report, show, simulate
+from ncs.cli import analyze, change, covariates, demo, edit, export, formats, repeatability, report, show, simulate
 from ncs.errors import NcsError
 
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ _VERBS: dict[str, Callable[..., None]] = {
     "change": change.run,
     "repeatability": repeatability.run,
     "show": show.run,
+    "edit": edit.run,
     "report": report.run,
+    "export": export.run,
     "formats": formats.run,
     "simulate": simulate.run,
     "demo": demo.run,

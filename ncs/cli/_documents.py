@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 from ncs import __version__
+from ncs.io.merging import split_studies
+from ncs.report.reported import comparisons
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ncs.errors import Problem
+    from ncs.report.reported import Comparison
     from ncs.results import Measurement, VisitResult
     from ncs.store.failure import Failure
 
@@ -30,6 +33,7 @@ def visit_entry(results: Sequence[VisitResult]) -> dict[str, Any]:
         "date": first.date.isoformat() if first.date is not None else None,
         "sex": next((result.subject.sex for result in results if result.subject.sex is not None), None),
         "covariates": {name: value for result in results for name, value in result.visit.covariates.items()},
+        "warnings": problem_entries(split_studies([result.visit for result in results])[1]),
         "results": [_result(result) for result in results],
     }
 
@@ -42,6 +46,7 @@ def _result(result: VisitResult) -> dict[str, Any]:
         "fingerprint": result.fingerprint,
         "warnings": problem_entries(result.visit.problems),
         "measurements": [_measurement(m) for m in result.measurements],
+        "reported": [_reported(one) for one in comparisons([result])],
     }
 
 
@@ -50,6 +55,11 @@ def _measurement(m: Measurement) -> dict[str, Any]:
     entry["flags"] = list(m.flags)
     entry["reason_text"] = m.reason.sentence if m.reason is not None else None
     return entry
+
+
+def _reported(one: Comparison) -> dict[str, Any]:
+    """Return what the machine itself measured, with our number for it."""
+    return {field.name: getattr(one, field.name) for field in fields(one) if field.name != "study"}
 
 
 def problem_entries(problems: Iterable[Problem]) -> list[dict[str, str]]:

@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ncs.cli._output import clean, fits, print_lines, print_table, table
+from ncs.io.merging import split_studies
 from ncs.report import tables
 from ncs.report.numbers import Notes
+from ncs.report.reported import reported_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +35,42 @@ def print_visit(results: Sequence[VisitResult]) -> None:
     notes = Notes()
     for form, studies in tables.visit_forms(results):
         _print_form(form, studies, notes)
+    _print_sides(results, notes)
+    _print_reported(results, notes)
     print_lines(*notes.lines(), "", *(f"{label:<{_LABEL_WIDTH}}{words}" for label, words in tables.facts(results)))
+    _print_apart(results)
+
+
+def _print_sides(results: Sequence[VisitResult], notes: Notes) -> None:
+    """Print what was corrected for temperature, and right minus left where a visit has both."""
+    from ncs.measure._sides import side_differences
+
+    corrected = tables.corrected_table(results, notes)
+    if corrected is not None:
+        print_lines("Corrected for skin temperature, which may be invalid in demyelination", "")
+        print_table(_rich(corrected))
+        print_lines("")
+    found = tables.sides_table(side_differences(results), notes)
+    if found is not None:
+        print_lines("Side to side", "")
+        print_table(_rich(found))
+        print_lines("")
+
+
+def _print_reported(results: Sequence[VisitResult], notes: Notes) -> None:
+    """Print what the machine measured itself, beside our numbers."""
+    found = reported_table(results, notes)
+    if found is not None:
+        print_lines("Measured by the machine itself (difference: machine less ncs)", "")
+        print_table(_rich(found))
+        print_lines("")
+
+
+def _print_apart(results: Sequence[VisitResult]) -> None:
+    """Say which studies lie in several files and were not joined, and why."""
+    for problem in split_studies([result.visit for result in results])[1]:
+        place = clean(f"{problem.place}: {problem.field}: expected {problem.expected}, found {problem.found}.")
+        print_lines("", place, clean(problem.hint))
 
 
 def _print_form(form: Form, studies: Sequence[StudyRows], notes: Notes) -> None:
@@ -68,7 +105,8 @@ def _rich(plain: TextTable) -> Table:
 def _print_narrow(form: Form, each: StudyRows, notes: Notes) -> None:
     """Print one study as two small tables and a list."""
     print_lines(clean(f"{tables.study_name(each.study)}, recorded from {each.study.recording_site or '?'}"))
-    print_table(_rich(tables.site_table(form, each, notes)))
+    if form.site:
+        print_table(_rich(tables.site_table(form, each, notes)))
     if form.velocity:
         print_lines("")
         print_table(_rich(tables.segment_table(form, each, notes)))

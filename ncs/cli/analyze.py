@@ -11,6 +11,7 @@ from ncs.cli._options import DEFAULT_STORE, StoreOption, command
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ncs.analysis import TemperatureCorrection
     from ncs.batch import BatchSummary
     from ncs.results import VisitResult
     from ncs.store import Store
@@ -43,6 +44,17 @@ def run(
         bool,
         typer.Option("--find-stimulus", help="Take the artefact for the stimulus where nothing states its time."),
     ] = False,
+    review: Annotated[
+        bool, typer.Option("--review", help="Compare onsets with other rules; flag where they contradict each other.")
+    ] = False,
+    temperature: Annotated[
+        float | None,
+        typer.Option(
+            "--correct-temperature",
+            metavar="CELSIUS",
+            help="Add velocities and latencies brought to this skin temperature; what was measured stays.",
+        ),
+    ] = None,
     keep_identifiers: Annotated[
         bool, typer.Option("--keep-identifiers", help="Keep names and dates of birth that stand in the files.")
     ] = False,
@@ -53,6 +65,7 @@ def run(
     from ncs.detect import DEFAULT_ONSET_METHOD
     from ncs.store import open_store
 
+    correction = _correction(temperature)
     with open_store(store) as opened:
         with progress_bar("analysing") as tell:
             summary = analyze_files(
@@ -62,6 +75,8 @@ def run(
                 jobs=jobs,
                 onset_method=onset_method or DEFAULT_ONSET_METHOD,
                 find_stimulus=find_stimulus,
+                review=review,
+                temperature_correction=correction,
                 subject=subject,
                 keep_identifiers=keep_identifiers,
                 progress=tell,
@@ -79,6 +94,14 @@ def run(
 
 
 run.__doc__ = f"{run.__doc__}\n\n{_EXAMPLE}"
+
+
+def _correction(temperature: float | None) -> TemperatureCorrection | None:
+    if temperature is None:
+        return None
+    from ncs.analysis import TemperatureCorrection
+
+    return TemperatureCorrection(reference_c=temperature)
 
 
 def _found_nothing(summary: BatchSummary) -> bool:

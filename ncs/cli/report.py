@@ -9,7 +9,9 @@ import typer
 from ncs.cli._options import DEFAULT_STORE, StoreOption, command
 
 if TYPE_CHECKING:
+    from ncs.report import MarkEdit
     from ncs.results import VisitResult
+    from ncs.store import Store
 
 __all__ = ["run"]
 
@@ -29,11 +31,12 @@ def run(
     from ncs.cli._pages import write_page
     from ncs.report import visit_page
 
-    write_page(output, visit_page(_load(store, subject, date)))
+    results, edits = _load(store, subject, date)
+    write_page(output, visit_page(results, edits=edits))
 
 
-def _load(store: str, subject: str, date: str) -> tuple[VisitResult, ...]:
-    """Return the results of a visit.
+def _load(store: str, subject: str, date: str) -> tuple[tuple[VisitResult, ...], list[MarkEdit]]:
+    """Return the results of a visit, and the marks in them that a person moved.
 
     Raises
     ------
@@ -45,8 +48,30 @@ def _load(store: str, subject: str, date: str) -> tuple[VisitResult, ...]:
 
     with open_store(store, create=False) as opened:
         try:
-            return opened.load_results(subject, date)
+            return opened.load_results(subject, date), _edits(opened, subject, date)
         except StoreAccessError:
             raise
         except StoreError as error:
             raise StoreError(f"{error}. List the visits: {command('show', store=store)}") from error
+
+
+def _edits(store: Store, subject: str, date: str) -> list[MarkEdit]:
+    from ncs.cli._history import mark_words, records
+    from ncs.report import MarkEdit
+
+    return [
+        MarkEdit(
+            nerve=row["nerve"],
+            side=row["side"],
+            technique=row["technique"],
+            site=row["site"],
+            mark=mark_words(row),
+            old_ms=row["value_before"],
+            new_ms=row["value"],
+            author=row["author"],
+            when=row["created_utc"].to_pydatetime(),
+            why=row["reason"],
+        )
+        for row in records(store.history(subject, date))
+        if row["applied"]
+    ]

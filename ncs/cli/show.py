@@ -23,6 +23,11 @@ def run(
     date: Annotated[str | None, typer.Argument(metavar="DATE", help="Date of a visit, YYYY-MM-DD.")] = None,
     output: Annotated[OutputFormat, typer.Option("--format", help="How to print.")] = OutputFormat.TABLE,
     failures: Annotated[bool, typer.Option("--failures", help="Show the files that could not be analysed.")] = False,
+    history: Annotated[bool, typer.Option("--history", help="Show which marks people moved, when and why.")] = False,
+    runs: Annotated[bool, typer.Option("--runs", help="List the analyses of a visit, current or not.")] = False,
+    number: Annotated[
+        int | None, typer.Option("--run", metavar="N", help="Show one analysis of the visit, current or not.")
+    ] = None,
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
     """Show what is stored: visits, a subject, or one visit.
@@ -33,15 +38,23 @@ def run(
 
     if failures and subject is not None:
         raise typer.BadParameter("--failures lists the files of the whole store; leave the subject out.")
+    if failures + history + runs + (number is not None) > 1:
+        raise typer.BadParameter("--failures, --history, --runs and --run are four different things; choose one.")
+    if (runs or number is not None) and date is None:
+        raise typer.BadParameter("--runs and --run are about one visit; give SUBJECT and DATE.")
     with open_store(store, create=False) as opened:
         if failures:
             _show_failures(opened, output)
+        elif history:
+            _show_history(opened, subject, date, output, store)
+        elif runs:
+            _show_runs(opened, subject or "", date or "", output, store)
         elif subject is None:
             _show_visits(opened, output, store)
         elif date is None:
             _show_subject(opened, subject, output, store)
         else:
-            _show_visit(opened, subject, date, output, store)
+            _show_visit(opened, subject, date, output, store, number)
 
 
 def _show_visits(store: Store, output: OutputFormat, name: str) -> None:
@@ -92,10 +105,12 @@ def _show_subject(store: Store, subject: str, output: OutputFormat, name: str) -
     from ncs.cli._frames import print_csv
 
     dates = _check_subject(store, subject, name)
-    if output is OutputFormat.CSV:
-        print_csv(store.measurements(subject))
-        return
     visits = {date: store.load_results(subject, date) for date in dates}
+    if output is OutputFormat.CSV:
+        from ncs.report.reported import with_reported
+
+        print_csv(with_reported(store.measurements(subject), [each for results in visits.values() for each in results]))
+        return
     if output is OutputFormat.JSON:
         _print_visits(list(visits.values()))
         return
@@ -104,18 +119,59 @@ def _show_subject(store: Store, subject: str, output: OutputFormat, name: str) -
     print_subject(subject, visits)
 
 
-def _show_visit(store: Store, subject: str, date: str, output: OutputFormat, name: str) -> None:
-    from ncs.cli._frames import print_csv
+def _show_history(store: Store, subject: str | None, date: str | None, output: OutputFormat, name: str) -> None:
+    from ncs.cli._history import print_history
+
+    if subject is not None and date is not None:
+        _check_visit(store, subject, date, name)
+    elif subject is not None:
+        _check_subject(store, subject, name)
+    print_history(store.history(subject, date), output, name)
+
+
+def _show_runs(store: Store, subject: str, date: str, output: OutputFormat, name: str) -> None:
+    from ncs.cli._history import print_runs
+
+    _check_visit(store, subject, date, name)
+    print_runs(store.runs(subject, date), output, name)
+
+
+def _check_visit(store: Store, subject: str, date: str, name: str) -> None:
+    """Raise ``StoreError`` when the store has no such visit, ``InvalidInputError`` when the date is none."""
     from ncs.errors import StoreError
 
     dates = _check_subject(store, subject, name)
-    frame = store.measurements(subject, date)
     if date not in dates:
+        store.measurements(subject, date)  # says so where it is no date at all
         raise StoreError(f"There is no visit of {subject} on {date} in {name}; there are {', '.join(dates)}.")
+
+
+def _check_run(store: Store, subject: str, date: str, number: int, name: str) -> None:
+    from ncs.errors import StoreError
+
+    known = store.runs(subject, date)["run"].tolist()
+    if number not in known:
+        listed = command("show", subject, date, "--runs", store=name)
+        raise StoreError(
+            f"There is no run {number} of {subject} on {date} in {name}; there are {', '.join(map(str, known))}. "
+            f"List them: {listed}"
+        )
+
+
+def _show_visit(
+    store: Store, subject: str, date: str, output: OutputFormat, name: str, number: int | None = None
+) -> None:
+    from ncs.cli._frames import print_csv
+
+    _check_visit(store, subject, date, name)
+    if number is not None:
+        _check_run(store, subject, date, number, name)
+    results = store.load_results(subject, date) if number is None else (store.load_run(number),)
     if output is OutputFormat.CSV:
-        print_csv(frame)
+        from ncs.report.reported import with_reported
+
+        print_csv(with_reported(store.measurements(subject, date, run=number), results))
         return
-    results = store.load_results(subject, date)
     if output is OutputFormat.JSON:
         _print_visits([results])
         return

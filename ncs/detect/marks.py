@@ -31,6 +31,12 @@ class Flag(IntFlag):
     INITIAL_POSITIVITY = 1
     NO_BASELINE_BEFORE_STIMULUS = 2
     MULTIPLE_PEAKS = 8
+    REPEATER = 4
+    """The late response is that of an earlier sweep once more."""
+    A_WAVE = 64
+    """A wave of constant latency and shape was taken away before the late response was sought."""
+    ONSET_AT_POSITIVE_PEAK = 16
+    METHODS_DISAGREE = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ncs.detect import _kernels
 from ncs.detect._rise import rise_model
+from ncs.detect.blink import BLINK, BLINK_PARAMETERS, Component, mark_blink
+from ncs.detect.late import LATE, LATE_PARAMETERS, LateResponse, mark_late
 from ncs.detect.marks import Marks
 from ncs.errors import InvalidInputError
 
@@ -129,7 +131,7 @@ class _Response:
     least_uv: float
 
 
-RESPONSES: Final = MappingProxyType(
+_DIRECT: Final = MappingProxyType(
     {
         "cmap": _Response(
             code=0,
@@ -152,6 +154,8 @@ RESPONSES: Final = MappingProxyType(
     }
 )
 
+RESPONSES: Final = MappingProxyType[str, _Response | LateResponse | Component]({**_DIRECT, **LATE, **BLINK})
+
 DETECTOR_PARAMETERS: Final[dict[str, Any]] = {
     name: {
         "blank_ms": r.blank_ms,
@@ -161,11 +165,12 @@ DETECTOR_PARAMETERS: Final[dict[str, Any]] = {
         "slowest_rise_ms": r.slowest_rise_ms,
         "least_uv": r.least_uv,
     }
-    for name, r in RESPONSES.items()
-}
+    for name, r in _DIRECT.items()
+} | LATE_PARAMETERS | BLINK_PARAMETERS
 
 
 _MOST_RATE_HZ: Final = 1e9
+_MOST_SMOOTH_MS: Final = 5.0
 _MOST_MS: Final = 1e6
 """Beyond these, a position in samples would not fit into the integers of the kernels."""
 
@@ -192,6 +197,7 @@ def mark(
     response: str = "cmap",
     window_ms: tuple[float, float] | None = None,
     onset_method: str = DEFAULT_ONSET_METHOD,
+    smooth_ms: float | None = None,
 ) -> Marks:
     """Mark the evoked response in every sweep.
 
@@ -204,13 +210,17 @@ def mark(
     stimulus_ms
         Time of the stimulus after sample 0; scalar or shape ``(n_sweeps,)``; may be negative.
     response
-        ``"cmap"`` or ``"snap"``.
+        ``"cmap"``, ``"snap"``, ``"f_wave"`` or ``"h_reflex"``; the last two are sought after the M wave; ``"r1"`` or
+        ``"r2"`` of the blink reflex, which begin where activity of either sign begins.
     window_ms
         Earliest and latest time after the stimulus in which the negative peak is sought; the default starts when the
         stimulus artefact is over and ends with the sweep, at the latest 50 ms (CMAP) or 20 ms (SNAP) after the
         stimulus.
     onset_method
-        A name in ``ONSET_METHODS``.
+        A name in ``ONSET_METHODS``; late responses have methods of their own, whatever is named.
+    smooth_ms
+        Over which time samples are averaged while the response is sought; the default is 0.3 ms (CMAP) or 0.15 ms
+        (SNAP). More finds weaker responses.
 
     Returns
     -------
@@ -235,13 +245,18 @@ def mark(
     samples = _samples(samples_uv)
     rate_khz = _rate(sampling_rate_hz)
     stimulus = _stimulus(stimulus_ms, samples.shape[0])
+    if isinstance(kind, LateResponse):
+        asked = None if window_ms is None else _window(window_ms, kind)
+        return mark_late(samples, rate_khz, stimulus, response, asked)
+    if isinstance(kind, Component):
+        return mark_blink(samples, rate_khz, stimulus, kind, _window(window_ms, kind))
     first_ms, last_ms = _window(window_ms, kind)
     options = np.array(
         [
             rate_khz,
             first_ms,
             last_ms,
-            kind.smooth_ms,
+            kind.smooth_ms if smooth_ms is None else _smoothing(smooth_ms),
             kind.peak_threshold_uv,
             method.parameter[response],
             kind.slowest_rise_ms,
@@ -296,9 +311,18 @@ def _stimulus(stimulus_ms: ArrayLike, n_sweeps: int) -> NDArray[np.float64]:
     return reachable if reachable.shape == (n_sweeps,) else np.full(n_sweeps, reachable)
 
 
-def _window(window_ms: tuple[float, float] | None, kind: _Response) -> tuple[float, float]:
+def _smoothing(smooth_ms: float) -> float:
+    width = float(smooth_ms)
+    if not 0 < width <= _MOST_SMOOTH_MS:
+        raise InvalidInputError(
+            f"smooth_ms: expected a number above 0 and at the most {_MOST_SMOOTH_MS:g}, found {smooth_ms!r}"
+        )
+    return width
+
+
+def _window(window_ms: tuple[float, float] | None, kind: _Response | LateResponse | Component) -> tuple[float, float]:
     if window_ms is None:
-        return kind.blank_ms, kind.latest_ms
+        return (kind.blank_ms if isinstance(kind, _Response) else kind.earliest_ms), kind.latest_ms
     first, last = (float(edge) for edge in window_ms)
     if not (math.isfinite(first) and math.isfinite(last) and first < last):
         raise InvalidInputError(f"window_ms: expected (earliest, latest) with earliest < latest, found {window_ms!r}")

@@ -193,19 +193,19 @@ class _Arrays:
         axes = self._axes(one)
         if axes is None:
             return []
-        n_samples = dict(zip(axes, one.variable.shape, strict=False)).get("sample", one.variable.size)
-        timing = self._timing(one, n_samples)
+        sizes = dict(zip(axes, one.variable.shape, strict=False))
+        timing = self._timing(one, sizes.get("sample", one.variable.size))
         unit = one.entry.unit or (self.sidecar.unit if self.sidecar is not None else None)
-        stored = self.values(one.variable) if timing is not None and unit is not None else None
-        if timing is None or unit is None or stored is None:
+        facts = self._facts(one, timing, unit, sizes.get("sweep", 1))
+        stored = self.values(one.variable) if facts is not None else None
+        if facts is None or stored is None:
             return []
         block = _ordered(stored, axes)
         if block.shape[0] > _MOST_TRACES:
             expected = f"at most {_MOST_TRACES} channels"
             self.faults.add(one.variable.place, str(one.variable), expected, str(block.shape[0]))
             return []
-        facts = self._facts(one, timing, unit, block.shape[1])
-        return [] if facts is None else [self._trace(one, channel, block, facts) for channel in range(block.shape[0])]
+        return [self._trace(one, channel, block, facts) for channel in range(block.shape[0])]
 
     def _axes(self, one: _Chosen) -> tuple[str, ...] | None:
         shape = one.variable.shape
@@ -267,8 +267,12 @@ class _Arrays:
             return None
         return 1000 / step
 
-    def _facts(self, one: _Chosen, timing: _Sweeps, unit: str, n_sweeps: int) -> dict[str, Any] | None:
+    def _facts(self, one: _Chosen, timing: _Sweeps | None, unit: str | None, n_sweeps: int) -> dict[str, Any] | None:
         """Return the fields that all channels of an array share; ``None`` with a fault."""
+        if timing is None or unit is None:  # what else is wrong belongs into the same error
+            self._per_sweep(one.entry.stimulus_variable, f"{one.place}.stimulus_variable", n_sweeps)
+            self._intensity(one, n_sweeps)
+            return None
         before = len(self.faults.fatal)
         origins = dict.fromkeys(("samples_uv", "calibration", "polarity"), Origin.SIDECAR)
         origins["sampling_rate_hz"] = timing.origin

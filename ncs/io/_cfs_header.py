@@ -211,7 +211,9 @@ def _variables(content: bytes, at: int, count: int, what: str, room: int, faults
 
 
 def decode_sections(content: bytes, header: CfsHeader, faults: Faults) -> Sections | None:
-    """Return the headers of the data sections, or ``None`` with faults noted."""
+    """Return the headers of the data sections, or ``None`` with faults noted; sizes that are wrong lead nowhere."""
+    if faults.fatal:
+        return None
     positions = _positions(content, header, faults)
     if positions is None:
         return None

@@ -15,8 +15,9 @@ import numpy as np
 from ncs.errors import ConflictError, Problem
 from ncs.io._match import Conflicts, Matched, match
 from ncs.io._stimuli import is_same_marker
+from ncs.io._study_words import direction_of
 from ncs.io._units import voltage_factor
-from ncs.model import Origin, Segment, Side, Study, Technique, Trace, Visit
+from ncs.model import Direction, Origin, Segment, Side, Study, Technique, Trace, Visit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +60,7 @@ def complete(visit: Visit, sidecar: Sidecar | None, protocol: Protocol | None, *
     """
     file = file or (visit.sources[0].name if visit.sources else "")
     conflicts = Conflicts(file)
+    visit = replace(visit, studies=tuple(_with_direction(study) for study in visit.studies))
     if sidecar is not None:
         visit = _with_sidecar(visit, sidecar, conflicts)
     if conflicts.problems:
@@ -66,6 +68,17 @@ def complete(visit: Visit, sidecar: Sidecar | None, protocol: Protocol | None, *
     if protocol is not None:
         visit = replace(visit, studies=tuple(_with_protocol(study, protocol) for study in visit.studies))
     return _ordered(visit, protocol, file)
+
+
+def _with_direction(study: Study) -> Study:
+    """Take the direction of a study from the labels of its channel and its stimuli."""
+    if study.direction is not None:
+        return study
+    labels = dict.fromkeys(text for trace in study.traces for text in (trace.channel, trace.stimulus.label) if text)
+    direction = direction_of(" ".join(labels))
+    if direction is None:
+        return study
+    return replace(study, direction=direction, provenance=study.provenance.with_origins(direction=Origin.FILE))
 
 
 class _Spot(NamedTuple):
@@ -168,6 +181,7 @@ def _with_entry(matched: Matched, sidecar: Sidecar, place: str, conflicts: Confl
         changes.take("nerve", study.nerve, entry.nerve)
         changes.take("side", study.side, None if entry.side is None else Side(entry.side))
         changes.take("technique", study.technique, None if entry.technique is None else Technique(entry.technique))
+        changes.take("direction", study.direction, None if entry.direction is None else Direction(entry.direction))
         changes.take("recording_site", study.recording_site, entry.recording_site)
         changes.take("skin_temperature_c", study.skin_temperature_c, entry.skin_temperature_c)
         changes.take("temperature_site", study.temperature_site, entry.temperature_site)

@@ -394,7 +394,10 @@ def _trace(
     origins |= {"stimulus_duration_ms" if n == "duration_ms" else n: _FILE for n, v in pulse.items() if v is not None}
     if stimulus_ms is not None:
         origins["stimulus_ms"] = origin
+    elapsed_s = sweeping.elapsed(sweeps)
+    if elapsed_s is not None:
+        origins["elapsed_s"] = origin
     return Trace(
         **{**shared, **fields, "provenance": Provenance(origins)}, samples_uv=rows, stimulus_ms=stimulus_ms,
-        notes=said.notes, stimulus=Stimulus(label=group.label, **pulse),
+        elapsed_s=elapsed_s, notes=said.notes, stimulus=Stimulus(label=group.label, **pulse),
     )  # fmt: skip

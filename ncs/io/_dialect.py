@@ -41,6 +41,8 @@ FloatArray = NDArray[np.float64]
 _MAX_REPORTED = 10
 _SAMPLE_CHARACTERS = 8_000
 _MAX_HEADER_ROWS = 100
+_LARGEST = 1e100
+"""Beyond it a number is damage, and what is computed from it would not be finite."""
 _NOT_A_NUMBER = frozenset({"nan", "na", "n/a"})
 _NUMBER = {
     ".": re.compile(r"[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?", re.ASCII),
@@ -399,7 +401,7 @@ def _fast(lines: Sequence[str], dialect: Dialect) -> FloatArray | None:
         values = np.array(list(map(float, cells)), dtype=np.float64)
     except ValueError:
         return None
-    return values.reshape(len(lines), widths.pop()) if np.isfinite(values).all() else None
+    return values.reshape(len(lines), widths.pop()) if (np.abs(values) <= _LARGEST).all() else None
 
 
 def _slow(data: Lines, dialect: Dialect, text_columns: frozenset[int], faults: Faults) -> FloatArray:
@@ -417,7 +419,7 @@ def _slow(data: Lines, dialect: Dialect, text_columns: frozenset[int], faults: F
     for index, row in enumerate(rows):
         for column, cell in enumerate(row[:columns]):
             value = number(cell, dialect.decimal)
-            if value is not None and abs(value) != float("inf"):
+            if value is not None and not abs(value) > _LARGEST:  # NaN is a number here
                 values[index, column] = value
             elif column not in text_columns:
                 wrong.append((data.numbers[index], column, cell))
@@ -438,7 +440,8 @@ def _report_cells(wrong: list[tuple[int, int, str]], data: Lines, dialect: Diale
     others = [entry for entry in wrong if entry[0] not in set(swapped)]
     for line, column, cell in others[:_MAX_REPORTED]:
         found = f"{cell[:30]!r}" if cell else "an empty cell"
-        faults.add(f"line {line}, column {column + 1}", "cell", "a number", found, _more(others))
+        expected = "a number" if number(cell, dialect.decimal) is None else f"a number below {_LARGEST:g}"
+        faults.add(f"line {line}, column {column + 1}", "cell", expected, found, _more(others))
 
 
 def _more(entries: Sequence[object]) -> str:

@@ -161,7 +161,7 @@ def _element(body: bytes | memoryview, at: int, order: str, limit: int) -> _Elem
 
 def _matrix(body: bytes, size: int, order: str) -> _Matrix:
     flags = _element(body, 0, order, size)
-    if flags.kind != 6 or flags.size != 8:
+    if flags.kind != 6 or flags.size != 8 or flags.start + 8 > len(body):
         raise DamagedArrayError("array flags of 8 bytes", f"type {flags.kind} with {flags.size} bytes")
     (word,) = struct.unpack_from(f"{order}I", body, flags.start)
     array_class, bits = word & 0xFF, word >> 8 & 0xFF
@@ -173,6 +173,8 @@ def _matrix(body: bytes, size: int, order: str) -> _Matrix:
         count = dimensions.size // 4
         if dimensions.kind != 5 or not 2 <= count <= _MOST_DIMENSIONS or dimensions.size % 4:
             raise DamagedArrayError("2 to 32 dimensions", f"{dimensions.size} bytes of type {dimensions.kind}")
+        if dimensions.start + dimensions.size > len(body):
+            raise DamagedArrayError(f"{count} dimensions", f"the end of the array at its byte {len(body)}")
         shape = struct.unpack_from(f"{order}{count}i", body, dimensions.start)
         if min(shape) < 0:
             raise DamagedArrayError("dimensions of at least 0", " x ".join(map(str, shape)))

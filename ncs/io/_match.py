@@ -274,6 +274,7 @@ def _take(trace: Trace, indices: IndexArray) -> Trace:
         trace,
         samples_uv=trace.samples_uv[indices],
         stimulus_ms=None if trace.stimulus_ms is None else trace.stimulus_ms[indices],
+        elapsed_s=None if trace.elapsed_s is None else trace.elapsed_s[indices],
         stimulus=replace(
             trace.stimulus,
             intensity_ma=None if trace.stimulus.intensity_ma is None else trace.stimulus.intensity_ma[indices],
@@ -289,9 +290,10 @@ def _alike(traces: Sequence[Trace]) -> bool:
         for t in traces
     }
     stated = {
-        (t.stimulus_ms is None, t.stimulus.intensity_ma is None, t.stimulus.intensity_v is None, t.stimulus.duration_ms)
+        (t.stimulus_ms is None, t.elapsed_s is None, t.stimulus.intensity_ma is None, t.stimulus.intensity_v is None,
+         t.stimulus.duration_ms)
         for t in traces
-    }
+    }  # fmt: skip
     origins = {tuple(sorted(t.provenance.items())) for t in traces}
     return len(shapes) == len(stated) == len(origins) == 1
 
@@ -307,6 +309,7 @@ def _joined(traces: Sequence[Trace]) -> Trace:
         first,
         samples_uv=np.concatenate([trace.samples_uv for trace in traces]),
         stimulus_ms=stacked([trace.stimulus_ms for trace in traces]),
+        elapsed_s=stacked([trace.elapsed_s for trace in traces]),
         stimulus=replace(
             first.stimulus,
             intensity_ma=stacked([trace.stimulus.intensity_ma for trace in traces]),

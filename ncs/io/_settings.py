@@ -21,6 +21,7 @@ from ncs.errors import FileAccessError, InvalidInputError, Problem, SidecarError
 from ncs.io._sites import split_side
 
 __all__ = [
+    "DirectionText",
     "LowerText",
     "SettingsModel",
     "SideText",
@@ -89,6 +90,7 @@ Text = Annotated[str, AfterValidator(_stripped)]
 LowerText = Annotated[str, AfterValidator(_stripped), AfterValidator(str.lower)]
 SiteText = Annotated[str, AfterValidator(site_text)]
 SideText = Annotated[Literal["left", "right"], BeforeValidator(_lowered)]
+DirectionText = Annotated[Literal["antidromic", "orthodromic"], BeforeValidator(_lowered)]
 TechniqueText = Annotated[Literal["motor", "sensory"], BeforeValidator(_lowered)]
 
 

@@ -10,9 +10,11 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ncs.io._sites import split_side
-from ncs.model import Filters, Side, Technique
+from ncs.model import Direction, Filters, Side, Technique
 
-__all__ = ["LabelWords", "StudyWords", "parse_filters", "read_label", "read_study_words", "technique_of"]
+__all__ = [
+    "LabelWords", "StudyWords", "direction_of", "parse_filters", "read_label", "read_study_words", "technique_of",
+]  # fmt: skip
 
 _TECHNIQUES = {
     **dict.fromkeys(("cmap", "mcs", "mcv", "mnc", "mncs", "mncv", "motor"), Technique.MOTOR),
@@ -63,8 +65,8 @@ _MUSCLES = frozenset({("anterior", "tibial"), ("tibial", "anterior")})
 _LONGEST_NAME = max(map(len, _NERVES))
 # They say what was recorded, never where.
 _PREFIXES = frozenset(
-    {"cmap", "eeg", "emg", "eng", "ep", "mcs", "mnc", "mncs", "mncv", "nc", "ncs", "ncv", "scs", "snap", "snc", "sncs",
-     "sncv"}
+    {"cmap", "eeg", "emg", "eng", "ep", "mcs", "mnc", "mncs", "mncv", "nc", "ncs", "ncv", "rns", "scs", "snap", "snc",
+     "sncs", "sncv"}
 )  # fmt: skip
 _NUMBERED = re.compile(r"(?:ai|amp|ch|chan|channel|eeg|emg|eng|nc|signal|trace)?[\s_-]*\d*\Z", re.IGNORECASE)
 _WORDS = re.compile(r"[^\W_]+")
@@ -89,7 +91,19 @@ class LabelWords(NamedTuple):
 
 def technique_of(text: str) -> Technique | None:
     """Return the technique a single word names, or ``None``."""
-    return _TECHNIQUES.get(text.strip().lower())
+    word = text.strip().lower()
+    return next((technique for technique in Technique if technique.value == word), None) or _TECHNIQUES.get(word)
+
+
+def direction_of(text: str) -> Direction | None:
+    """Return the direction that a text names, ``None`` where it names none or both.
+
+    >>> direction_of("SNC R Median orthodromic").value
+    'orthodromic'
+    """
+    words = {word.lower() for word in _WORDS.findall(text[:_LONGEST_TEXT])}
+    found = [direction for direction in Direction if direction.value in words]
+    return found[0] if len(found) == 1 else None
 
 
 @lru_cache(maxsize=256)

@@ -29,6 +29,7 @@ __all__ = [
     "Run",
     "Sweep",
     "cut",
+    "elapsed",
     "find_runs",
     "group",
     "record_sweeps",
@@ -64,6 +65,8 @@ class Sweep(NamedTuple):
         What its annotations state.
     place
         Where the stimulus stands in the file.
+    elapsed_s
+        Time of the stimulus on the clock of the recording (continuous files).
     """
 
     label: str
@@ -72,6 +75,7 @@ class Sweep(NamedTuple):
     number: int
     said: Statement
     place: str
+    elapsed_s: float | None = None
 
 
 class Group(NamedTuple):
@@ -149,7 +153,7 @@ def record_sweeps(
         if not _EARLIEST_MS <= time_ms <= record_seconds * 1000:
             faults.note(mark.place, "stimulus", "a stimulus within its record, or shortly before it",
                         f"one at {time_ms:g} ms after the record's first sample")  # fmt: skip
-        sweeps.append(Sweep(marks[0].label, time_ms, 0.0, record, said, mark.place))
+        sweeps.append(Sweep(marks[0].label, time_ms, 0.0, record, said, mark.place, said.elapsed_s))
     if without:
         _report_without(without, len(sweeps), faults)
     return sweeps
@@ -183,6 +187,8 @@ def _report_two(place: str, expected: str, first: Noted, second: Noted, faults: 
 def find_runs(timeline: Timeline, record_seconds: float, faults: Faults) -> list[Run]:
     """Return the stretches without a gap of a file that says it has none; a gap is noted."""
     onsets = timeline.record_onsets
+    if not onsets:
+        return []
     stated = np.array([float(onset) if onset else np.nan for onset in onsets])
     gaps = np.abs(np.diff(stated) - record_seconds) > _CONTIGUOUS_S if len(onsets) > 1 else np.zeros(0, np.bool_)
     firsts = [0, *(int(index) + 1 for index in np.flatnonzero(gaps))]
@@ -226,7 +232,8 @@ def stimulus_sweeps(
                         f"{quoted(mark.label)} at {annotation.onset} s", "no samples belong to it")  # fmt: skip
             continue
         second = milliseconds_between(runs[index].onset, annotation.onset) / 1000
-        sweeps.append(Sweep(mark.label, None, second, index, state(notes, faults), annotation.place))
+        said = state(notes, faults)
+        sweeps.append(Sweep(mark.label, None, second, index, said, annotation.place, float(annotation.onset)))
     return sweeps, state(free, faults)
 
 
@@ -268,7 +275,8 @@ def _join(sweeps: list[Sweep], faults: Faults) -> Statement:
         return sweeps[0].said
     joined: dict[str, object] = {}
     for name in ("side", "site", "distance_mm", "duration_ms", "averaged_count", "temperature_c", "temperature_site",
-                 "recording", "nerve", "technique"):  # fmt: skip
+                 "recording", "nerve", "technique", "label", "channel", "prefilter", "distance_sd_mm", "segments",
+                 "covariates"):  # fmt: skip
         stated = [(getattr(sweep.said, name), sweep) for sweep in sweeps if getattr(sweep.said, name) is not None]
         if not stated:
             continue
@@ -322,6 +330,12 @@ def cut(
         at += len(one.sweeps)
         cuts.append(_equal_windows(one, placed, rate_hz, faults, channel))
     return cuts
+
+
+def elapsed(sweeps: Sequence[Sweep]) -> FloatArray | None:
+    """Return when each sweep of a trace was stimulated, seconds; ``None`` where it is not known of all of them."""
+    times = [sweep.elapsed_s for sweep in sweeps if sweep.elapsed_s is not None]
+    return np.array(times, np.float64) if times and len(times) == len(sweeps) else None
 
 
 def _all_sweeps(groups: Sequence[Group]) -> list[Sweep]:

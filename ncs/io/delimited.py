@@ -154,6 +154,8 @@ def _visit(sweeps: Sweeps, sidecar: Sidecar | None, faults: Faults) -> Visit:
     zero = "time_zero" in set(_stimulus_statements(sidecar))
     if zero and any(block.first_ms is None for block in sweeps.blocks):
         faults.add("", "stimulus_ms", 'a time column, for "time_zero"', "no time column")
+    if all(block.samples.size <= 1 for block in sweeps.blocks):
+        faults.add("", "samples", "a recording", "a single number")
     scale = _intensity_scale(sweeps, faults)
     if faults or rate_hz is None:
         raise ReadError(faults.problems)

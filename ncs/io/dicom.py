@@ -93,7 +93,10 @@ DICOM = DicomReader()
 def _parse(content: bytes) -> Any:
     import pydicom
 
-    return pydicom.dcmread(io.BytesIO(content))
+    data = pydicom.dcmread(io.BytesIO(content))
+    for name in ("SOPClassUID", "WaveformSequence"):
+        data.get(name)  # pydicom decodes an element when it is asked for, and a damaged one fails then
+    return data
 
 
 def _recordings(data: Any, *, keep_identifiers: bool) -> list[Recording]:

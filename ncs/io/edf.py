@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ncs.io import _sweeps as sweeping
+from ncs.io._edf_agreement import agreed, agreed_word, check_distances, technique
 from ncs.io._edf_annotations import read_annotations
 from ncs.io._edf_header import Header, Signal, decode_header
 from ncs.io._edf_identity import decode_date, decode_subject, study_words_of
@@ -21,10 +22,10 @@ from ncs.io._faults import Faults, quoted
 from ncs.io._sites import split_side
 from ncs.io._stimuli import Mark, Statements, choose, statements_of, trigger_marks
 from ncs.io._stimulus_notes import Statement
-from ncs.io._study_words import StudyWords, parse_filters, read_label, read_study_words, technique_of
+from ncs.io._study_words import direction_of, parse_filters, read_label, read_study_words
 from ncs.io._sweeps import Group, Sweep
 from ncs.io._units import voltage_factor
-from ncs.model import Calibration, Origin, Provenance, Side, Stimulus, Study, Technique, Trace, Visit
+from ncs.model import Calibration, Origin, Provenance, Side, Stimulus, Study, Trace, Visit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -106,14 +107,16 @@ class EdfReader:
         faults.raise_if_fatal()
         subject = decode_subject(header, faults, keep_identifiers=request.keep_identifiers)
         date = decode_date(header, faults)
-        origins: dict[str, Origin] = {}
+        covariates = _covariates(file)
+        origins = {f"covariates.{name}": _FILE for name in covariates}
         if subject.id is not None:
             origins["subject"] = _FILE
         if date is not None:
             origins["date"] = _FILE
         return Visit(
-            subject=subject, date=date, studies=studies, problems=tuple(faults.noted), provenance=Provenance(origins)
-        )
+            subject=subject, date=date, studies=studies, covariates=covariates, problems=tuple(faults.noted),
+            provenance=Provenance(origins),
+        )  # fmt: skip
 
 
 EDF = EdfReader()
@@ -368,21 +371,28 @@ def _make_trace(
 ) -> Trace:
     fields, origins = shared
     said = group.said
+    if said.prefilter is not None:
+        fields = fields | {"filters": replace(fields["filters"], text=said.prefilter)}
+    if said.channel is not None:
+        fields = fields | {"channel": said.channel}
     intensity_ma = _per_sweep([sweep.said.intensity_ma for sweep in sweeps])
     intensity_v = _per_sweep([sweep.said.intensity_v for sweep in sweeps])
+    elapsed_s = sweeping.elapsed(sweeps)
     stated = (
         ("stimulation_site", said.site), ("distance_mm", said.distance_mm),
         ("intensity_ma", intensity_ma), ("intensity_v", intensity_v), ("stimulus_duration_ms", said.duration_ms),
         ("averaged_count", said.averaged_count), ("reported", said.reported or None),
     )  # fmt: skip
     origins = origins | {name: _FILE for name, value in stated if value is not None}
+    if elapsed_s is not None:
+        origins["elapsed_s"] = origins["stimulus_ms"]
     if stimulus_ms is None:
         del origins["stimulus_ms"]
     return Trace(
-        samples_uv=samples, stimulus_ms=stimulus_ms, stimulation_site=said.site,
+        samples_uv=samples, stimulus_ms=stimulus_ms, elapsed_s=elapsed_s, stimulation_site=said.site,
         distance_mm=said.distance_mm, averaged_count=said.averaged_count, reported=said.reported, notes=said.notes,
         stimulus=Stimulus(intensity_ma=intensity_ma, intensity_v=intensity_v, duration_ms=said.duration_ms,
-                          label=group.label),
+                          label=group.label if said.label is None else said.label),
         provenance=Provenance(origins), **fields,
     )  # fmt: skip
 
@@ -409,18 +419,27 @@ def _make_study(file: _File, signal: Signal, members: list[tuple[Group, Trace]],
     place = next((one.recording for one in said if one.recording), None) if n_channels == 1 else None
     place_side, place = split_side(place) if place else (None, label.site)
     side = _agreed_side(file, signal, said, (words.side, label.words.side, place_side))
-    _check_distances(traces, members, file.faults)
-    temperature_c = _agreed(said, "temperature_c", file.faults)
+    check_distances(traces, members, file.faults)
+    temperature_c = agreed(said, "temperature_c", file.faults)
     fields: dict[str, Any] = {
-        "nerve": _agreed_word(_agreed(said, "nerve", file.faults), words.nerve, label.words.nerve),
-        "technique": _technique(_agreed(said, "technique", file.faults), words, label.words),
+        "nerve": agreed_word(agreed(said, "nerve", file.faults), words.nerve, label.words.nerve),
+        "technique": technique(agreed(said, "technique", file.faults), words, label.words),
         "side": side,
+        "direction": direction_of(text),
         "recording_site": place or None,
         "skin_temperature_c": temperature_c,
-        "temperature_site": _agreed(said, "temperature_site", file.faults) if temperature_c is not None else None,
+        "temperature_site": agreed(said, "temperature_site", file.faults),
+        "distance_sd_mm": agreed(said, "distance_sd_mm", file.faults),
+        "segments": agreed(said, "segments", file.faults),
     }
-    origins = {name: _FILE for name, value in fields.items() if value is not None}
-    return Study(traces=traces, provenance=Provenance(origins), **fields)
+    fields = {name: value for name, value in fields.items() if value is not None}
+    return Study(traces=traces, provenance=Provenance(dict.fromkeys(fields, _FILE)), **fields)
+
+
+def _covariates(file: _File) -> dict[str, float | str]:
+    """Return the covariates that a file written by ncs carries."""
+    said = [file.common, *(group.said for group in file.groups)]
+    return dict(agreed(said, "covariates", file.faults) or ())
 
 
 def _without_unassigned(trace: Trace, group: Group, site: str | None, file: _File) -> Trace:
@@ -459,40 +478,3 @@ def _agreed_side(
                             f"{side}, in {where}", "the file contradicts itself")  # fmt: skip
             break
     return stated[0][1] if stated else None
-
-
-def _agreed(said: list[Statement], name: str, faults: Faults) -> Any:
-    first = None
-    for one in said:
-        value = getattr(one, name)
-        if value is None or value == first:
-            continue
-        if first is not None:
-            faults.note("annotations", name, f"one value for the study, {first}", str(value), "the first was used")
-            break
-        first = value
-    return first
-
-
-def _agreed_word(stated: str | None, *words: str | None) -> str | None:
-    if stated:
-        return stated.lower()
-    found = {word for word in words if word is not None}
-    return found.pop() if len(found) == 1 else None
-
-
-def _technique(stated: str | None, *words: StudyWords) -> Technique | None:
-    found = {technique_of(stated)} if stated else {one.technique for one in words if one.technique is not None}
-    return found.pop() if len(found) == 1 else None
-
-
-def _check_distances(traces: Sequence[Trace], members: list[tuple[Group, Trace]], faults: Faults) -> None:
-    known: dict[str, tuple[float, str]] = {}
-    for trace, (group, _) in zip(traces, members, strict=True):
-        site, distance, place = trace.stimulation_site, trace.distance_mm, group.sweeps[0].place if group.sweeps else ""
-        if site is None or distance is None:
-            continue
-        before, where = known.setdefault(site, (distance, place))
-        if before != distance:
-            expected = f"{before:g} mm, as for the same site ({site}) at {where}"
-            faults.add(place, "distance", expected, f"{distance:g} mm", "the file contradicts itself")

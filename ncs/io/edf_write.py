@@ -1,7 +1,7 @@
-"""Writer: one study becomes one EDF+D file, one sweep one data record, in the form of the specification's section 3.7.
+"""Writer: a study becomes one EDF+D file, one sweep one data record, in the form of the specification's section 3.7.
 
-What the plain fields of EDF+ cannot hold goes into XML notes with the words of ``_stimulus_notes``, so that our reader
-finds again what was written. Change the layout of a file here, and the reader's tests will say whether it still reads.
+A recording without stimuli becomes EDF+C, one of more than 16 bits BDF+. What the plain fields cannot hold goes into
+XML notes (``_written_notes``), so that our reader finds again what was written.
 """
 
 from __future__ import annotations
@@ -11,31 +11,32 @@ import math
 import os
 import re
 import secrets
-from dataclasses import dataclass
+import warnings
+from collections import Counter
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from xml.sax.saxutils import escape, quoteattr
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ncs.errors import InvalidInputError
+from ncs.errors import InvalidInputError, NcsWarning
 from ncs.io._edf_identity import format_date
+from ncs.io._edf_scale import LARGEST_DIGITAL, WIDTH, Scale, choose_scale, own_scale
 from ncs.io._sites import split_side
-from ncs.io._stimulus_notes import is_stimulus, read_note
 from ncs.io._study_words import parse_filters, read_label, read_study_words
-from ncs.io._units import voltage_factor
+from ncs.io._written_notes import Written, describe_sweep, encode_annotations, stimulus_labels, study_note
 from ncs.model import Filters, Side, Study, Subject, Technique, Trace, Visit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["encode_edf", "write_edf"]
+__all__ = ["encode_continuous", "encode_edf", "export_visit", "is_continuous", "sample_bytes_of", "write_edf"]
 
-_WIDTH = 8
-_LARGEST_DIGITAL = 32767
+_RECORD_SAMPLES = 30_720
+"""EDF recommends at most 61440 bytes in a record."""
 _RATE_ERROR = 2e-6
 _CODES = {
     Technique.MOTOR: "MNC", Technique.SENSORY: "SNC", Technique.MIXED: "MIXED", Technique.F_WAVE: "FWAVE",
@@ -46,24 +47,7 @@ _LETTERS = {Side.LEFT: "L", Side.RIGHT: "R"}
 _NO_DATE = "01.01.85"
 _SPACING_S = 10
 _EARLIEST, _LATEST = dt.date(1985, 1, 1), dt.date(2084, 12, 31)
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Scale:
-    """How microvolts become stored numbers; texts are what stands in the header."""
-
-    unit: str
-    factor: float
-    physical_min: str
-    physical_max: str
-    digital_min: int
-    digital_max: int
-
-    def digital(self, samples_uv: NDArray[Any]) -> NDArray[np.float64]:
-        low, high = float(self.physical_min) * self.factor, float(self.physical_max) * self.factor
-        span = self.digital_max - self.digital_min
-        return np.rint((samples_uv.astype(np.float64) - low) * span / (high - low) + self.digital_min)
+_UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
 
 
 def write_edf(
@@ -95,19 +79,95 @@ def write_edf(
     if not 0 <= index < len(visit.studies):
         raise InvalidInputError(f"study: expected 0 to {len(visit.studies) - 1}, found {index}")
     content = encode_edf(
-        visit.studies[index], subject=visit.subject, date=visit.date, keep_identifiers=keep_identifiers
-    )
+        visit.studies[index], subject=visit.subject, date=visit.date, covariates=visit.covariates,
+        keep_identifiers=keep_identifiers,
+    )  # fmt: skip
     _write_in_one_step(Path(path), content)
 
 
+def export_visit(visit: Visit, folder: str | os.PathLike[str], *, keep_identifiers: bool = False) -> tuple[Path, ...]:
+    """Write a visit as EDF+ files: one for each study, or several where its traces do not fit into one.
+
+    Traces that differ in sampling rate, length, filters, channel or calibration cannot share a file; ``ncs.io.merge``
+    joins them again. A recording without stimuli becomes EDF+C, all others EDF+D; numbers of more than 16 bits, BDF+.
+
+    Parameters
+    ----------
+    visit
+        A study without waveforms is left out, with a warning.
+    folder
+        Made if it does not exist. Files of the same name are replaced, each in one step.
+    keep_identifiers
+        Whether name and date of birth, where the visit has them, are written.
+
+    Returns
+    -------
+    tuple of Path
+        What was written, in the order of the studies.
+
+    Raises
+    ------
+    InvalidInputError
+        When a study cannot be held by EDF; then nothing is written.
+    OSError
+        When a file cannot be written.
+    """
+    place = Path(folder)
+    contents: list[tuple[str, bytes]] = []
+    for study in visit.studies:
+        for part in _parts(study):
+            encode = encode_continuous if is_continuous(part) else encode_edf
+            size = sample_bytes_of(part)
+            content = encode(
+                part, subject=visit.subject, date=visit.date, covariates=visit.covariates,
+                keep_identifiers=keep_identifiers, sample_bytes=size,
+            )  # fmt: skip
+            contents.append((f"{_stem(visit, part)}{'.edf' if size == 2 else '.bdf'}", content))
+        if not study.traces:
+            name = " ".join(str(word) for word in (study.side, study.nerve, study.technique) if word)
+            warnings.warn(f"{name or 'study'}: no waveforms, not written", NcsWarning, stacklevel=2)
+    place.mkdir(parents=True, exist_ok=True)
+    paths = []
+    taken: Counter[str] = Counter()
+    for name, content in contents:
+        taken[name] += 1
+        stem, dot, ending = name.rpartition(".")
+        path = place / (name if taken[name] == 1 else f"{stem}_{taken[name]}{dot}{ending}")
+        _write_in_one_step(path, content)
+        paths.append(path)
+    return tuple(paths)
+
+
+def _parts(study: Study) -> Iterator[Study]:
+    """Yield the traces of a study that fit into one file each, in order."""
+    groups: dict[tuple[object, ...], list[Trace]] = {}
+    for trace in study.traces:
+        is_timed = trace.stimulus_ms is not None or len(study.traces) > 1
+        key = (trace.sampling_rate_hz, trace.n_samples, trace.filters, trace.channel, trace.calibration, is_timed)
+        groups.setdefault(key, []).append(trace)
+    for traces in groups.values():
+        yield replace(study, traces=tuple(traces))
+
+
+def _stem(visit: Visit, study: Study) -> str:
+    words = (visit.subject.id, visit.date, study.side, study.nerve, study.technique, study.recording_site)
+    return "_".join(_UNSAFE.sub("-", str(word)).strip("-.") for word in words if word) or "recording"
+
+
 def encode_edf(
-    study: Study, *, subject: Subject | None = None, date: dt.date | None = None, keep_identifiers: bool = False
+    study: Study,
+    *,
+    subject: Subject | None = None,
+    date: dt.date | None = None,
+    covariates: Mapping[str, float | str] | None = None,
+    keep_identifiers: bool = False,
+    sample_bytes: int = 2,
 ) -> bytes:
     """Return a study as the bytes of an EDF+D file.
 
     Sweeps become data records in the order of the traces. Stored numbers keep the digital range of the recording where
-    all traces share one (then reading gives back the same numbers); else they use 16 bits around 0, as far as the
-    largest sample. Covariates, directly measured segments and the origin of fields have no place in EDF+.
+    all traces share one (then reading gives back the same numbers); else they use the whole range around 0, as far as
+    the largest sample. The origin of fields has no place in EDF+, and a trace without a name for its stimulus gets one.
 
     Parameters
     ----------
@@ -115,8 +175,12 @@ def encode_edf(
         All traces must have the same sampling rate and number of samples, and finite samples.
     subject, date
         Who was examined, and when; without a date the header says ``Startdate X`` and 01.01.85.
+    covariates
+        Of the visit; written as notes.
     keep_identifiers
         Whether name and date of birth are written.
+    sample_bytes
+        2 for EDF, 3 for BDF; see ``sample_bytes_of``.
 
     Raises
     ------
@@ -126,27 +190,110 @@ def encode_edf(
     subject = Subject() if subject is None else subject
     _check(study, subject, date)
     first = study.traces[0]
-    scale = _choose_scale(study)
-    duration = _encode_duration(first.n_samples, first.sampling_rate_hz)
+    form = _Form(sample_bytes, "D", choose_scale(study, sample_bytes), first.n_samples)
     spacing = max(_SPACING_S, math.ceil(first.n_samples / first.sampling_rate_hz) + 1)
+    written = _written(study)
     bodies: list[bytes] = []
     notes: list[bytes] = []
-    labels = _stimulus_labels(study)
-    for trace, label in zip(study.traces, labels, strict=True):
-        stored = scale.digital(trace.samples_uv).astype("<i2")
+    for trace, label in zip(study.traces, stimulus_labels(study), strict=True):
+        stored = form.scale.digital(trace.samples_uv)
         for sweep in range(trace.n_sweeps):
             onset = Decimal(len(bodies) * spacing)
-            texts = _describe_sweep(study, trace, sweep, label)
+            texts = describe_sweep(study, trace, sweep, label, written)
             if not bodies:
-                texts = [*texts, _study_note(study)]
-            bodies.append(stored[sweep].tobytes())
-            notes.append(_encode_annotations(onset, trace, sweep, label, texts))
-    size = max(60, (max(map(len, notes)) + 1) // 2)
-    if size > 10**_WIDTH - 1:
+                texts = [*texts, study_note(study, covariates or {})]
+            bodies.append(form.encode(stored[sweep]))
+            notes.append(encode_annotations(onset, trace, sweep, label, texts))
+    return _assemble(study, _Who(subject, date, keep_identifiers), form, bodies, notes)
+
+
+def encode_continuous(
+    study: Study,
+    *,
+    subject: Subject | None = None,
+    date: dt.date | None = None,
+    covariates: Mapping[str, float | str] | None = None,
+    keep_identifiers: bool = False,
+    sample_bytes: int = 2,
+) -> bytes:
+    """Return a recording without stimuli (see ``is_continuous``) as the bytes of an EDF+C file.
+
+    Parameters and errors are those of ``encode_edf``. Data records are about a second long where the number of samples
+    has such a divisor, so that no sample is added; else there is one record.
+    """
+    subject = Subject() if subject is None else subject
+    _check(study, subject, date)
+    if not is_continuous(study):
+        raise InvalidInputError("study: expected one sweep without a stimulus, found others")
+    trace = study.traces[0]
+    length = _record_length(trace.n_samples, trace.sampling_rate_hz)
+    form = _Form(sample_bytes, "C", choose_scale(study, sample_bytes), length)
+    stored = form.scale.digital(trace.samples_uv)[0]
+    seconds = Decimal(_encode_duration(length, trace.sampling_rate_hz))
+    texts = [*describe_sweep(study, trace, 0, "", _written(study)), study_note(study, covariates or {})]
+    bodies = [form.encode(stored[start : start + length]) for start in range(0, len(stored), length)]
+    onsets = [seconds * number for number in range(len(bodies))]
+    notes = [encode_annotations(onset, trace, 0, "", [] if number else texts) for number, onset in enumerate(onsets)]
+    return _assemble(study, _Who(subject, date, keep_identifiers), form, bodies, notes)
+
+
+def is_continuous(study: Study) -> bool:
+    """Return whether a study is one stretch of recording in which no stimulus is known."""
+    (first, *others) = study.traces or (None,)
+    return first is not None and not others and first.n_sweeps == 1 and first.stimulus_ms is None
+
+
+def sample_bytes_of(study: Study) -> int:
+    """Return 3 where the recording's own numbers have more than 16 bits and need BDF, else 2."""
+    return 3 if own_scale(study, 2) is None and own_scale(study, 3) is not None else 2
+
+
+def _record_length(n_samples: int, rate_hz: float) -> int:
+    """Return how many samples a record of a continuous file has; they divide the whole without a rest."""
+    if n_samples <= min(rate_hz, _RECORD_SAMPLES):
+        return n_samples
+    wanted = min(rate_hz, _RECORD_SAMPLES)
+    divisors = [length for length in range(max(1, int(wanted / 20)), _RECORD_SAMPLES + 1) if n_samples % length == 0]
+    for length in sorted(divisors, key=lambda length: abs(math.log(length / wanted))):
+        if Decimal(_encode_duration(length, rate_hz)) == Decimal(length) / Decimal(repr(rate_hz)):
+            return length
+    return n_samples
+
+
+class _Who(NamedTuple):
+    """Whom a header names, and when."""
+
+    subject: Subject
+    date: dt.date | None
+    keep_identifiers: bool
+
+
+class _Form(NamedTuple):
+    """Shape of a file: bytes of a sample, ``C`` or ``D``, how samples become numbers, samples of a record."""
+
+    sample_bytes: int
+    continuity: str
+    scale: Scale
+    record_samples: int
+
+    def encode(self, digital: NDArray[np.float64]) -> bytes:
+        if self.sample_bytes == 2:
+            return digital.astype("<i2").tobytes()
+        octets: NDArray[np.uint8] = digital.astype("<i4").view(np.uint8).reshape(-1, 4)
+        return octets[:, :3].tobytes()
+
+
+def _assemble(study: Study, who: _Who, form: _Form, bodies: Sequence[bytes], notes: Sequence[bytes]) -> bytes:
+    size = max(60, -(-max(map(len, notes)) // form.sample_bytes))
+    if size > 10**WIDTH - 1:
         raise InvalidInputError("notes: the texts of one sweep are too long for EDF")
-    patient = _patient_field(subject, keep_identifiers=keep_identifiers)
-    header = _encode_header(study, patient, date, scale, duration=duration, records=len(bodies), size=size)
-    return header + b"".join(body + note.ljust(2 * size, b"\0") for body, note in zip(bodies, notes, strict=True))
+    header = _encode_header(study, who, form, records=len(bodies), size=size)
+    width = size * form.sample_bytes
+    return header + b"".join(body + note.ljust(width, b"\0") for body, note in zip(bodies, notes, strict=True))
+
+
+def _written(study: Study) -> Written:
+    return Written(_label(study), _prefilter(study.traces[0].filters))
 
 
 def _check(study: Study, subject: Subject, date: dt.date | None) -> None:
@@ -174,185 +321,19 @@ def _is_printable(text: str) -> bool:
     return all(" " <= letter <= "~" for letter in text)
 
 
-def _choose_scale(study: Study) -> _Scale:
-    known = {trace.calibration for trace in study.traces}
-    calibration = known.pop() if len(known) == 1 else None
-    samples = [trace.samples_uv for trace in study.traces if trace.samples_uv.size]
-    if calibration is not None and None not in (
-        calibration.digital_min, calibration.digital_max, calibration.physical_min, calibration.physical_max
-    ):  # fmt: skip
-        factor = voltage_factor(calibration.unit)
-        low, high = _exact_number(calibration.physical_min), _exact_number(calibration.physical_max)
-        unit = calibration.unit.replace("µ", "u").replace("μ", "u")
-        if factor is not None and low is not None and high is not None and len(unit) <= _WIDTH and unit.isascii():
-            scale = _Scale(unit=unit, factor=factor, physical_min=low, physical_max=high,
-                           digital_min=int(calibration.digital_min or 0),
-                           digital_max=int(calibration.digital_max or 0))  # fmt: skip
-            stored = [scale.digital(one) for one in samples]
-            if min(map(np.min, stored)) >= -_LARGEST_DIGITAL - 1 and max(map(np.max, stored)) <= _LARGEST_DIGITAL:
-                return scale
-    return _scale_to_data(max(float(np.abs(one).max()) for one in samples))
-
-
-def _exact_number(value: float | None) -> str | None:
-    """Return the shortest text of a number if it is exact and fits the field."""
-    if value is None:
-        return None
-    for text in (repr(value), f"{value:g}", repr(value).removesuffix(".0")):
-        if len(text) <= _WIDTH and float(text) == value:
-            return text
-    return None
-
-
-def _scale_to_data(largest_uv: float) -> _Scale:
-    """Return a range around 0 whose limit is the smallest number of the field's width not below the largest sample."""
-    if largest_uv >= 999_999:
-        if largest_uv >= 999_999e6:
-            raise InvalidInputError(f"samples_uv: expected less than 999999 V, found {largest_uv:g} uV")
-        unit, factor = "V", 1e6
-    else:
-        unit, factor = "uV", 1.0
-    largest = largest_uv / factor
-    limit = "1"
-    if largest > 0:
-        decimals = max(0, min(5, 5 - len(str(int(largest)))))
-        step = Decimal(1).scaleb(-decimals)
-        above = (Decimal(largest) / step).to_integral_value(rounding="ROUND_CEILING") * step
-        limit = format(above.normalize(), "f")
-    return _Scale(unit=unit, factor=factor, physical_min=f"-{limit}", physical_max=limit,
-                  digital_min=-_LARGEST_DIGITAL, digital_max=_LARGEST_DIGITAL)  # fmt: skip
-
-
 def _encode_duration(samples: int, rate_hz: float) -> str:
     """Return the duration of a record as text of which the reader gets the same rate, or one that differs by 2e-6."""
     exact = Decimal(samples) / Decimal(repr(rate_hz))
     text = format(exact.normalize(), "f")
     candidates = [text, text.removeprefix("0")]
-    if max(map(len, candidates)) > _WIDTH:
+    if max(map(len, candidates)) > WIDTH:
         candidates += [f"{exact:.{digits}f}".removeprefix("0") for digits in range(7, -1, -1)]
     for candidate in candidates:
-        if len(candidate) <= _WIDTH and Decimal(candidate) > 0:
+        if len(candidate) <= WIDTH and Decimal(candidate) > 0:
             error = abs(samples / float(candidate) / rate_hz - 1)
             if error <= _RATE_ERROR:
                 return candidate
     raise InvalidInputError(f"sampling_rate_hz: {samples} samples at {rate_hz:g} Hz have no duration of 8 characters")
-
-
-def _stimulus_labels(study: Study) -> list[str]:
-    """Return a stimulus text for each trace, each different; the trace's own where it says nothing wrong."""
-    labels: list[str] = []
-    for number, trace in enumerate(study.traces):
-        own = trace.stimulus.label
-        if own and is_stimulus(own) and own not in labels and _agrees(own, study, trace):
-            labels.append(own)
-            continue
-        site = re.sub(r"[^A-Za-z]+", "_", trace.stimulation_site or "").strip("_")
-        label = f"Stimulus_{site}" if site else f"Stim{_letters(number)}"
-        labels.append(label if label not in labels else f"{label}_{number + 1}")
-    return labels
-
-
-def _letters(number: int) -> str:
-    return (_letters(number // 26 - 1) if number >= 26 else "") + chr(ord("A") + number % 26)
-
-
-def _agrees(label: str, study: Study, trace: Trace) -> bool:
-    if _CONTROL.search(label) or label != label.strip():
-        return False
-    said = read_note(label)
-    intensities = {} if said.intensity_ma is None else {said.intensity_ma}
-    stated = trace.stimulus.intensity_ma
-    return (
-        said.side in {None, study.side}
-        and said.named_site in {None, trace.stimulation_site}
-        and said.distance_mm in {None, trace.distance_mm}
-        and said.duration_ms in {None, trace.stimulus.duration_ms}
-        and said.averaged_count in {None, trace.averaged_count}
-        and said.intensity_v is None
-        and (not intensities or (stated is not None and set(stated.tolist()) == intensities))
-    )
-
-
-def _element(tag: str, text: object, **attributes: str) -> str:
-    shown = "".join(f" {name}={quoteattr(_clean(value))}" for name, value in attributes.items() if value)
-    content = format(Decimal(repr(text)), "f") if isinstance(text, float) else str(text)
-    return f"<{tag}{shown}>{escape(_clean(content))}</{tag}>"
-
-
-def _clean(text: str) -> str:
-    return _CONTROL.sub(" ", text)
-
-
-def _note(*elements: str) -> str:
-    return f"<EDF_XMLnote>{''.join(elements)}</EDF_XMLnote>" if elements else ""
-
-
-def _describe_sweep(study: Study, trace: Trace, sweep: int, label: str) -> list[str]:
-    """Return the notes of one sweep; what holds for the whole trace stands with its first sweep."""
-    stimulus = trace.stimulus
-    elements = []
-    if stimulus.intensity_ma is not None and np.isfinite(stimulus.intensity_ma[sweep]):
-        elements.append(_element("intensity", float(stimulus.intensity_ma[sweep]), mode="current", unit="mA"))
-    if stimulus.intensity_v is not None and np.isfinite(stimulus.intensity_v[sweep]):
-        elements.append(_element("intensity", float(stimulus.intensity_v[sweep]), mode="voltage", unit="V"))
-    if stimulus.duration_ms is not None:
-        elements.insert(0, _element("duration", float(stimulus.duration_ms), unit="ms"))
-    if trace.stimulation_site is not None:
-        side = f"{study.side.value} " if study.side is not None else ""
-        elements.append(_element("position", side + trace.stimulation_site))
-    if trace.distance_mm is not None:
-        elements.append(_element("distance", float(trace.distance_mm), mode="stimulus to recording", unit="mm"))
-    if trace.stimulus_ms is not None and elements:
-        tag = re.sub(r"\W+", "_", label.partition(" ")[0], flags=re.ASCII).strip("_") or "Stimulus"
-        elements = [f"<{tag}>{''.join(elements)}</{tag}>"]
-    if study.recording_site is not None:
-        elements.append(_element("recording", study.recording_site))
-    if trace.averaged_count is not None:
-        elements.append(_element("averaged", trace.averaged_count))
-    texts = [_note(*elements)]
-    if sweep == 0:
-        texts.append(_note(*_measurements(trace)))
-        texts.extend(_free_note(note) for note in trace.notes)
-    return [text for text in texts if text]
-
-
-def _measurements(trace: Trace) -> list[str]:
-    tags = {"latency_ms": ("latency", "ms"), "amplitude_uv": ("amplitude", "uV"), "velocity_m_s": ("velocity", "m/s")}
-    inner = []
-    for value in trace.reported:
-        if value.kind in tags:
-            tag, unit = tags[value.kind]
-            inner.append(_element(tag, float(value.value), mode=value.mode, unit=unit))
-    return [f"<measurements>{''.join(inner)}</measurements>"] if inner else []
-
-
-def _free_note(note: str) -> str:
-    """Return a note such that reading it gives the same note: an unknown element as it was, text as a comment."""
-    if note.startswith("<"):
-        wrapped = _note(note)
-        if read_note(wrapped).notes == (note,):
-            return wrapped
-    return _note(_element("comments", note))
-
-
-def _study_note(study: Study) -> str:
-    elements = []
-    if study.skin_temperature_c is not None:
-        elements.append(_element("temperature", float(study.skin_temperature_c), unit="degree C",
-                                 position=study.temperature_site or ""))  # fmt: skip
-    for tag, value in (("nerve", study.nerve), ("side", study.side), ("technique", study.technique)):
-        if value is not None:
-            elements.append(_element(tag, str(value)))
-    return _note(*elements)
-
-
-def _encode_annotations(onset: Decimal, trace: Trace, sweep: int, label: str, texts: Sequence[str]) -> bytes:
-    stamp = f"+{onset}".encode()
-    content = stamp + b"\x14\x14\0"
-    if trace.stimulus_ms is not None:
-        moment = onset + Decimal(repr(float(trace.stimulus_ms[sweep]))) / 1000
-        content += f"{moment:+.30f}".rstrip("0").rstrip(".").encode() + b"\x14" + label.encode() + b"\x14\0"
-    return content + b"".join([stamp + b"\x14" + text.encode() + b"\x14\0" for text in texts if text])
 
 
 def _patient_field(subject: Subject, *, keep_identifiers: bool) -> str:
@@ -368,27 +349,32 @@ def _patient_field(subject: Subject, *, keep_identifiers: bool) -> str:
     return patient
 
 
-def _encode_header(
-    study: Study, patient: str, date: dt.date | None, scale: _Scale, *, duration: str, records: int, size: int
-) -> bytes:
+def _encode_header(study: Study, who: _Who, form: _Form, *, records: int, size: int) -> bytes:
+    date = who.date
     if date is None:
         short = _NO_DATE
     else:
         short = date.strftime("%d.%m.%y") if _EARLIEST <= date <= _LATEST else date.strftime("%d.%m.yy")
-    fields = [("0", 8), (patient, 80), (_recording_field(study, date), 80), (short, 8), ("00.00.00", 8), ("768", 8),
-              ("EDF+D", 44), (str(records), 8), (duration, 8), ("2", 4)]  # fmt: skip
+    kind = "EDF" if form.sample_bytes == 2 else "BDF"
+    version = b"0".ljust(8) if kind == "EDF" else b"\xffBIOSEMI"
+    patient = _patient_field(who.subject, keep_identifiers=who.keep_identifiers)
+    duration = _encode_duration(form.record_samples, study.traces[0].sampling_rate_hz)
+    fields = [(patient, 80), (_recording_field(study, date), 80), (short, 8), ("00.00.00", 8), ("768", 8),
+              (f"{kind}+{form.continuity}", 44), (str(records), 8), (duration, 8), ("2", 4)]  # fmt: skip
+    scale, limit = form.scale, LARGEST_DIGITAL[form.sample_bytes]
     columns = (
-        (16, _label(study), "EDF Annotations"), (80, "", ""), (8, scale.unit, ""), (8, scale.physical_min, "-1"),
-        (8, scale.physical_max, "1"), (8, str(scale.digital_min), "-32768"), (8, str(scale.digital_max), "32767"),
-        (80, _prefilter(study.traces[0].filters), ""), (8, str(study.traces[0].n_samples), str(size)), (32, "", ""),
+        (16, _label(study), f"{kind} Annotations"), (80, "", ""), (8, scale.unit, ""), (8, scale.physical_min, "-1"),
+        (8, scale.physical_max, "1"), (8, str(scale.digital_min), str(-limit - 1)),
+        (8, str(scale.digital_max), str(limit)), (80, _prefilter(study.traces[0].filters), ""),
+        (8, str(form.record_samples), str(size)), (32, "", ""),
     )  # fmt: skip
     fields += [(text, width) for width, *texts in columns for text in texts]
-    return b"".join([text.encode("ascii").ljust(width) for text, width in fields])
+    return version + b"".join([text.encode("ascii").ljust(width) for text, width in fields])
 
 
 def _recording_field(study: Study, date: dt.date | None) -> str:
     """Return Startdate, three unknown subfields and the study in words the reader knows, as far as they are ASCII."""
-    words = [_CODES[study.technique]]
+    words = [_CODES.get(study.technique, "NC") if study.technique is not None else "NC"]
     if study.side is not None:
         words.append(_LETTERS[study.side])
     if study.nerve and study.nerve.isascii() and read_study_words(study.nerve).nerve == study.nerve:
@@ -401,7 +387,7 @@ def _label(study: Study) -> str:
     channels = {trace.channel for trace in study.traces}
     own = channels.pop() if len(channels) == 1 else ""
     made = f"{_LETTERS[study.side]} " if study.side is not None and study.recording_site else ""
-    made = _clean((made + (study.recording_site or "")).encode("ascii", "replace").decode())[:16].strip()
+    made = (made + (study.recording_site or "")).encode("ascii", "replace").decode()[:16].strip()
     for label in (own, made):
         words = read_label(label).words
         is_consistent = (

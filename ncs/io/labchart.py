@@ -43,6 +43,7 @@ FloatArray = NDArray[np.float64]
 _FILE = Origin.FILE
 _HEADER_LINES = 12
 _MOST_TRACES = 10_000
+_LARGEST_UV = 1e18
 _POLARITY_HINT = (
     'add "polarity": "true" to the sidecar if the file holds active minus reference, so that the negative peak of a '
     'CMAP is a negative number, else "polarity": "inverted"; until then it is taken as it is stored'
@@ -194,10 +195,14 @@ def _read_channels(file: _File) -> list[list[_Part]]:
             if factor is None or np.isnan(block.values[:, column]).all():
                 unusable.setdefault(key, (block, channel))
                 continue
+            if np.nanmax(np.abs(block.values[:, column])) * factor > _LARGEST_UV:
+                found = f"{np.nanmax(np.abs(block.values[:, column])):g} {unit}"
+                file.faults.add(f"line {block.line}", channel.title, "voltages of ordinary size", found)
             alike = (block.interval_s, channel.unit, channel.top, channel.bottom)
             part = parts.setdefault(key, {}).setdefault(alike, _Part(channel, unit, factor, []))
             part.members.append((block, column))
     _note_unusable(file, list(unusable.values()), stand_in, is_fatal=not parts)
+    file.faults.raise_if_fatal()
     if not parts and not unusable:
         file.faults.add(f"line {file.blocks[0].line}", "ChannelTitle", "a channel beside the trigger", "none")
     return [list(alike.values()) for alike in parts.values()]

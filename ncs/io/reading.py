@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ncs.io.protocol import Protocol
     from ncs.io.sidecar import Sidecar
 
-__all__ = ["find_sidecar", "read"]
+__all__ = ["find_sidecar", "read", "read_quietly"]
 
 _SIDECAR_ENDING = ".ncs.json"
 
@@ -89,6 +89,22 @@ def read(
     InvalidInputError
         When an argument is wrong, such as an unknown format.
     """
+    visit = read_quietly(path, format, sidecar, protocol, keep_identifiers=keep_identifiers, subject=subject)
+    for problem in visit.problems:
+        warnings.warn(str(problem), NcsWarning, stacklevel=2)
+    return visit
+
+
+def read_quietly(
+    path: str | os.PathLike[str],
+    format: str | None = None,  # noqa: A002  # as in ``read``
+    sidecar: str | os.PathLike[str] | Mapping[str, Any] | Sidecar | None = None,
+    protocol: str | os.PathLike[str] | Mapping[str, Any] | Protocol | None = None,
+    *,
+    keep_identifiers: bool = False,
+    subject: str | None = None,
+) -> Visit:
+    """Read one recording as ``read`` does, but warn of nothing: for many files, whose problems are listed together."""
     if not isinstance(path, (str, os.PathLike)):
         raise InvalidInputError(f"path: expected str or PathLike, found {type(path).__name__}")
     file = Path(os.fsdecode(path))
@@ -102,18 +118,16 @@ def read(
     stated = _read_with(entry, request)
     source = _source(file, content, entry, statement, habits)
     stated = replace(stated, sources=(source,), problems=(*_doubt(entry, file), *stated.problems))
-    visit = _with_subject(complete(stated, statement, habits, file=str(file)), subject, file)
-    for problem in visit.problems:
-        warnings.warn(str(problem), NcsWarning, stacklevel=2)
-    return visit
+    return _with_subject(complete(stated, statement, habits, file=str(file)), subject, file)
 
 
 def find_sidecar(path: Path) -> Path | None:
     """Return the sidecar beside a file, or ``None``; ``<name>.ncs.json`` goes before ``<stem>.ncs.json``."""
-    for name in (path.name + _SIDECAR_ENDING, path.stem + _SIDECAR_ENDING):
-        candidate = path.with_name(name)
-        if candidate != path and candidate.is_file():
-            return candidate
+    whole = os.fspath(path)
+    for stem in (whole, os.path.splitext(whole)[0]):  # noqa: PTH122 - once per file of a batch
+        candidate = stem + _SIDECAR_ENDING
+        if candidate != whole and os.path.isfile(candidate):  # noqa: PTH113 - as above
+            return Path(candidate)
     return None
 
 
@@ -167,7 +181,7 @@ def _read_with(entry: RegisteredReader, request: ReadRequest) -> Visit:
 
 
 def _recognise(head: bytes, path: Path, sidecar: Sidecar | None) -> RegisteredReader:
-    """Return the reader that claims the content; a sidecar that describes a table makes a text one that nothing claims."""
+    """Return the reader that claims the content; where none does, a sidecar that describes a table makes it text."""
     try:
         return choose(head, path)
     except UnknownFormatError:

@@ -52,12 +52,12 @@ _BUILTIN = (
     _Builtin("matlab", "ncs.io.matlab:MATLAB", lambda head, path: head[126:128] in {b"IM", b"MI"}
              or path.suffix.lower() == ".mat"),
     _Builtin("text", "ncs.io.delimited:TEXT", _may_be_text),
-    _Builtin("labchart", "ncs.io.labchart:LABCHART", lambda head, _: b"=" in head
+    _Builtin("labchart", "ncs.io.labchart:LABCHART", lambda head, path: _may_be_text(head, path)
              and any(key in head.replace(b"\0", b"").lower() for key in (b"interval", b"channeltitle"))),
     _Builtin("natus", "ncs.io.natus:NATUS", lambda head, path: b"[" in head
              and (_may_be_text(head, path) or b"\0" in head[:64])),
     _Builtin("mne", "ncs.io.through_mne:MNE", lambda head, _: head.startswith((b"GDF", b"EEG-", b"QI-", b"DAE-", b"\0"))
-             or b"brain" in head.lower()),
+             or (b"\0" not in head and b"brain" in head.lower())),
     _Builtin("neo", "ncs.io.through_neo:NEO", lambda head, _: b"CED" in head[:12] or b"MICROMED" in head[:64]
              or head.startswith((b"VER=", b"\x02\x27", b"\xac\x27", b"NEURAL", b"BRSMP"))),
     _Builtin("acq", "ncs.io.acq:ACQ", lambda head, _: b"\0" in head[:6]),

@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from ncs.errors import Problem, SidecarError
 from ncs.io._array_settings import ArrayEntry, IntensityUnit, Positive, VoltageUnit
 from ncs.io._settings import (
+    DirectionText,
     LowerText,
     SettingsModel,
     SideText,
@@ -308,6 +309,8 @@ class _StudyFields(SettingsModel):
     """Side of the body: `left` or `right`."""
     technique: TechniqueText | None = None
     """`motor` or `sensory`."""
+    direction: DirectionText | None = None
+    """Of a sensory study: `antidromic` or `orthodromic`."""
     recording_site: Text | None = None
     """Where the active recording electrode was, such as `APB`."""
     reference_site: Text | None = None

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ncs.errors import ReadError
 from ncs.io._continuous import Channel, Recording, attempt, to_visit
 from ncs.io._faults import Faults
 from ncs.io._stimuli import Mark
@@ -97,12 +98,15 @@ class NeoReader:
         try:
             recordings = attempt("neo", faults, lambda: _recordings(format_, request.path))
             return to_visit(recordings or [], request, faults)
+        except ReadError as error:
+            failure = type(error)(error.problems)  # without the frames, which hold what neo has opened
         finally:
             # Some of neo's readers leave files open until they are collected.
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ResourceWarning)
                 recordings = None
                 gc.collect()
+        raise failure
 
 
 NEO = NeoReader()

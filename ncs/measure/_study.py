@@ -16,7 +16,7 @@ from ncs.results import Measurement, Reason, TraceMarks
 
 __all__ = [
     "EDITED", "STIMULUS_FROM_ARTEFACT", "MarkedTrace", "SitePair", "StudyPart", "Value", "distal_to_proximal",
-    "edits_of", "ratio", "site_pairs", "velocity",
+    "edits_of", "ratio", "short_segment", "site_pairs", "velocity",
 ]  # fmt: skip
 
 _REASONS = {
@@ -30,6 +30,8 @@ _FLAG_NAMES = {
     Flag.INITIAL_POSITIVITY: "initial_positivity",
     Flag.MULTIPLE_PEAKS: "multiple_peaks",
     Flag.NO_BASELINE_BEFORE_STIMULUS: "no_baseline_before_stimulus",
+    Flag.ONSET_AT_POSITIVE_PEAK: "onset_at_positive_peak",
+    Flag.METHODS_DISAGREE: "methods_disagree",
 }
 STIMULUS_FROM_ARTEFACT = "stimulus_from_artefact"
 """Flag of every number that rests on a stimulus time nobody stated."""
@@ -39,7 +41,10 @@ EDITED = "edited"
 
 @cache
 def _flag_names(bits: int) -> tuple[str, ...]:
-    return tuple(name for flag, name in _FLAG_NAMES.items() if flag in Flag(bits))
+    flags = Flag(bits)
+    if Flag.ONSET_AT_POSITIVE_PEAK in flags:
+        flags &= ~Flag.INITIAL_POSITIVITY
+    return tuple(name for flag, name in _FLAG_NAMES.items() if flag in flags)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +83,8 @@ class MarkedTrace:
     """What was marked, by response."""
     sweep_edits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Edits of single sweeps in words, by response: for ``Value.edits`` of what is measured sweep by sweep."""
+    more_flags: tuple[str, ...] = ()
+    """Flags of what is measured here, beside those of the marks."""
 
     def value(self, field_name: str, sd_name: str = "", *, absent: Reason = Reason.NO_RETURN) -> Value:
         """Return one mark; ``absent`` is the reason given when a found response lacks just this mark."""
@@ -97,7 +104,11 @@ class MarkedTrace:
         """Names of the flags of the measured marks, and of the trace itself."""
         if self.marks is None:
             return ()
-        return _flag_names(int(self.marks.flags[0])) + self.trace_flags
+        return _flag_names(int(self.marks.flags[0])) + self.more_flags + self.trace_flags
+
+    def has(self, flag: Flag) -> bool:
+        """Return whether the measured marks carry a flag."""
+        return self.marks is not None and flag in Flag(int(self.marks.flags[0]))
 
     @property
     def trace_flags(self) -> tuple[str, ...]:
@@ -124,11 +135,12 @@ class StudyPart:
         segment: str | None = None,
         distance_mm: float | None = None,
         note: str = "",
+        flags: tuple[str, ...] = (),
     ) -> None:
-        """Append one measurement."""
+        """Append one measurement; ``flags`` are those beside the ones of its marks."""
         study = self.study
         how = "; ".join(part for part in (self.method, at.how if at is not None else "", note, *value.edits) if part)
-        flags = at.flags if at is not None else self._shared_flags
+        flags = (at.flags if at is not None else self._shared_flags) + flags
         self.rows.append(
             Measurement(
                 quantity=name,
@@ -271,6 +283,14 @@ def _site_pair(stated: Mapping[tuple[str, str], Segment], distal: MarkedTrace, p
     else:
         distance, how = far - near, "distance from the two cathode distances"
     return SitePair(distal=distal, proximal=proximal, distance_mm=distance, reason=reason, how=how)
+
+
+SHORT_SEGMENT_MM = 100.0
+
+
+def short_segment(distance_mm: float | None) -> tuple[str, ...]:
+    """Return the flag of a velocity over less than 10 cm, where errors of distance and latency weigh much."""
+    return ("short_segment",) if distance_mm is not None and distance_mm < SHORT_SEGMENT_MM else ()
 
 
 def edits_of(*values: Value) -> tuple[str, ...]:

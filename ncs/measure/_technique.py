@@ -35,9 +35,13 @@ class TechniqueMeasures:
         Appends the measurements of a study.
     window
         Where a response is sought in a trace; ``None`` leaves it to the detector.
+    is_nerve_potential
+        Whether sweeps with artefacts are kept out of the average, a weak response is sought with the help of the single
+        sweeps, and an orthodromic one is timed at its initial positive peak.
     """
 
     technique: Technique
     responses: tuple[str, ...]
     measure: Callable[[StudyPart], None]
     window: Callable[[Study, Trace, str], Window | None] = _usual_window
+    is_nerve_potential: bool = False

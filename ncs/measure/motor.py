@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from ncs.detect.marks import Flag
+from ncs.measure._patterns import pattern_of
 from ncs.measure._study import (
     MarkedTrace,
     SitePair,
@@ -12,6 +14,7 @@ from ncs.measure._study import (
     distal_to_proximal,
     edits_of,
     ratio,
+    short_segment,
     site_pairs,
     velocity,
 )
@@ -47,12 +50,14 @@ def measure(part: StudyPart) -> None:
         part.add("motor_latency", latency(at), at=at)
         for name, mark, sd in _PER_SITE:
             absent = Reason.NO_POSITIVE_PEAK if "peak_to_peak" in name else Reason.NO_RETURN
-            part.add(name, at.value(mark, sd, absent=absent), at=at, note=_peak_threshold(name, at))
+            value = at.value(mark, sd, absent=absent)
+            part.add(name, value, at=at, note=_peak_threshold(name, at), flags=_of_duration(name, at))
     if not ordered:
         return
     distal = ordered[0]
     dml = latency(distal) if order_known else Value.missing(Reason.NO_SITE_ORDER)
-    part.add("distal_motor_latency", dml, at=distal if order_known else None)
+    no_limits = ("distance_not_stated",) if distal.trace.distance_mm is None else ()
+    part.add("distal_motor_latency", dml, at=distal if order_known else None, flags=no_limits)
     pairs = site_pairs(part.study, ordered, order_known=order_known)
     for pair in pairs:
         _segment(part, pair, order_known=order_known)
@@ -67,12 +72,22 @@ def _peak_threshold(name: str, at: MarkedTrace) -> str:
     return f"peaks above {float(at.marks.peak_threshold_uv[0]):.0f} uV counted"
 
 
+def _of_duration(name: str, at: MarkedTrace) -> tuple[str, ...]:
+    """Return the flags of a duration: later peaks in it; no limit holds for it, because limits go with the filter."""
+    if name not in {"cmap_duration", "cmap_total_duration"} or at.marks is None:
+        return ()
+    has_later_peak = name == "cmap_total_duration" and bool(at.marks.last_end_ms[0] > at.marks.end_ms[0])
+    later = ("multiple_peaks",) if has_later_peak and not at.has(Flag.MULTIPLE_PEAKS) else ()
+    return later + (("low_cut_not_stated",) if at.trace.filters.low_cut_hz is None else ())
+
+
 def _segment(part: StudyPart, pair: SitePair, *, order_known: bool) -> None:
     for name, mark, sd in _RATIOS:
         value = Value.missing(Reason.NO_SITE_ORDER)
         if order_known:
             value = ratio(pair.proximal.value(mark, sd), pair.distal.value(mark, sd))
-        part.add(name, value, segment=pair.name, distance_mm=pair.distance_mm)
+        flags, note = pattern_of(part.study, pair, value) if name == "cmap_amplitude_ratio" else ((), "")
+        part.add(name, value, segment=pair.name, distance_mm=pair.distance_mm, note=note, flags=flags)
     speed = velocity(
         pair.distance_mm,
         latency(pair.distal),
@@ -80,7 +95,10 @@ def _segment(part: StudyPart, pair: SitePair, *, order_known: bool) -> None:
         distance_sd_mm=part.study.distance_sd_mm,
         reason=pair.reason,
     )
-    part.add("motor_conduction_velocity", speed, segment=pair.name, distance_mm=pair.distance_mm, note=pair.how)
+    flags = short_segment(pair.distance_mm)
+    part.add(
+        "motor_conduction_velocity", speed, segment=pair.name, distance_mm=pair.distance_mm, note=pair.how, flags=flags
+    )
 
 
 def _distal_indices(part: StudyPart, distal: MarkedTrace, dml: Value, pair: SitePair | None) -> None:

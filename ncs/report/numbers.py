@@ -26,6 +26,35 @@ FLAGS = {
     "artefact_tail": "the stimulus artefact runs into the response",
     "no_baseline_before_stimulus": "no baseline before the stimulus was recorded",
     "stimulus_from_artefact": "no stimulus time is stated: the beginning of the artefact was taken for it",
+    "edited": "a mark was moved by hand",
+    "onset_at_positive_peak": "orthodromic: the latency is that of the initial positive peak",
+    "no_initial_positive_peak": "orthodromic, but no initial positive peak stands above the noise",
+    "direction_not_stated": (
+        "a positive peak comes first and nothing states the direction: if orthodromic, its time is the latency"
+    ),
+    "methods_disagree": "named onset rules contradict the onset: look at it",
+    "spread_exceeds_sd": "the onsets of single sweeps spread more than their stated standard deviations allow",
+    "sweeps_rejected": "sweeps with artefacts were left out of the average (the method says how many)",
+    "low_cut_not_stated": "the low-frequency filter is not stated: no limit of a duration applies",
+    "distance_not_stated": "the distance is not stated: no limit of a latency applies",
+    "short_segment": "over less than 10 cm: small errors of distance or latency weigh much",
+    "submaximal_suspected": "the proximal response is larger than the distal one: distal stimulus not supramaximal?",
+    "martin_gruber_1_suspected": (
+        "pattern of a Martin-Gruber anastomosis to the hypothenar (type I), or conduction block in the forearm: "
+        "stimulate the median nerve at the elbow, recording here"
+    ),
+    "martin_gruber_2_suspected": (
+        "pattern of a Martin-Gruber anastomosis to the first dorsal interosseous (type II), or conduction block in the "
+        "forearm: stimulate the median nerve at the elbow, recording here"
+    ),
+    "martin_gruber_3_suspected": (
+        "pattern of a Martin-Gruber anastomosis to the thenar (type III), or a submaximal stimulus at the wrist: "
+        "stimulate the ulnar nerve at wrist and elbow, recording here"
+    ),
+    "accessory_fibular_suspected": (
+        "pattern of an accessory deep fibular nerve, or a submaximal stimulus at the ankle: stimulate behind the "
+        "lateral malleolus"
+    ),
 }
 
 _ABBREVIATIONS = frozenset({"cmap", "snap"})

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ncs.model import Origin, Technique
-from ncs.quantities import QUANTITIES
+from ncs.quantities import QUANTITIES, TEMPERATURE_CORRECTED
 from ncs.report.numbers import FLAGS, Notes, clean, display_unit, number, quantity_words
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from ncs.results import Measurement, VisitResult
 
 __all__ = [
-    "Column", "Form", "StudyRows", "TextTable", "facts", "filter_words", "index_rows", "index_table", "index_words",
-    "legend", "others_table", "segment_table", "site_table", "sites_table", "study_name", "technique_of",
-    "technique_words", "temperature_words", "visit_forms",
+    "Column", "Form", "StudyRows", "TextTable", "corrected_table", "facts", "filter_words", "index_rows", "index_table",
+    "index_words", "legend", "others_table", "segment_table", "sides_table", "site_table", "sites_table", "study_name",
+    "technique_of", "technique_words", "temperature_words", "visit_forms",
 ]  # fmt: skip
 
 
@@ -54,6 +54,26 @@ _FORMS: dict[Technique, Form] = {
         title="Sensory",
         site=("sensory_onset_latency", "sensory_peak_latency", "snap_amplitude", "snap_peak_to_peak_amplitude"),
         velocity="sensory_conduction_velocity",
+    ),
+    Technique.MIXED: Form(
+        title="Mixed",
+        site=("mixed_onset_latency", "mixed_peak_latency", "mixed_amplitude", "mixed_peak_to_peak_amplitude"),
+        velocity="mixed_conduction_velocity",
+    ),
+    Technique.INCHING: Form(
+        title="Inching",
+        site=("motor_latency", "cmap_amplitude", "cmap_area"),
+        velocity="latency_step",
+        indices=("cmap_amplitude_ratio", "cmap_area_ratio", "latency_step_per_10_mm", "latency_step_maximum",
+                 "amplitude_step_maximum"),
+    ),
+    Technique.REPETITIVE_STIMULATION: Form(
+        title="Repetitive stimulation",
+        site=(),
+        indices=(
+            "train_first_amplitude", "decrement_4th", "decrement_5th", "decrement_maximum", "decrement_last",
+            "area_decrement_4th", "increment_maximum", "exercise_increment", "stimulation_rate",
+        ),
     ),
 }  # fmt: skip
 
@@ -204,14 +224,14 @@ def _site_cells(form: Form, row: Row, notes: Notes) -> tuple[str, ...]:
 def _segment_cells(form: Form, row: Row, study: Study, notes: Notes) -> tuple[str, ...]:
     if not form.velocity:
         return ()
-    return row.segment, _distance(row, study, notes), number(row.of_segment.get(form.velocity), notes)
+    return _segment(row, notes), _distance(row, study, notes), number(row.of_segment.get(form.velocity), notes)
 
 
 def sites_table(form: Form, studies: Sequence[StudyRows], notes: Notes) -> TextTable:
     """Return all studies of a technique as one table: a line per site, beside it the segment that ends there."""
     columns = (Column(label="nerve"), Column(label="record"), *_site_columns(form), *_segment_columns(form))
     lines = []
-    for each in studies:
+    for each in studies if form.site else ():
         name = (study_name(each.study), each.study.recording_site or "?")
         for row in each.rows:
             cells = (*name, *_site_cells(form, row, notes), *_segment_cells(form, row, each.study, notes))
@@ -243,6 +263,13 @@ def _site(row: Row, notes: Notes) -> str:
     flags = {flag for m in row.at_site.values() for flag in m.flags}
     marks = [notes.mark(words) for flag, words in FLAGS.items() if flag in flags]
     return " ".join([row.site or "?", *marks])
+
+
+def _segment(row: Row, notes: Notes) -> str:
+    """Return the name of a segment with the flags that its sites do not have already."""
+    known = {flag for m in row.at_site.values() for flag in m.flags}
+    flags = {flag for m in row.of_segment.values() for flag in m.flags} - known
+    return " ".join([row.segment, *(notes.mark(words) for flag, words in FLAGS.items() if flag in flags)]).strip()
 
 
 def _distance(row: Row, study: Study, notes: Notes) -> str:
@@ -298,11 +325,41 @@ def others_table(studies: Sequence[StudyRows], notes: Notes, *, with_missing: bo
     return TextTable(columns=columns, rows=tuple(rows)) if rows else None
 
 
+def corrected_table(results: Sequence[VisitResult], notes: Notes) -> TextTable | None:
+    """Return what was corrected for skin temperature beside what was measured; ``None`` where nothing was."""
+    rows = []
+    for result in results:
+        measured = {(m.study_index, m.quantity, m.site, m.segment): m for m in result.measurements}
+        for name, other in TEMPERATURE_CORRECTED.items():
+            for m in (m for m in result.measurements if m.quantity == other):
+                before = measured.get((m.study_index, name, m.site, m.segment))
+                study = result.visit.studies[m.study_index]
+                warmth = temperature_words(study)
+                rows.append((study_name(study), m.segment or m.site or "", quantity_words(name), number(before, notes),
+                             number(m, notes), display_unit(name), warmth))  # fmt: skip
+    labels = ("nerve", "where", "quantity", "measured", "corrected", "unit", "skin")
+    columns = tuple(Column(label=label, is_number=label in {"measured", "corrected"}) for label in labels)
+    return TextTable(columns=columns, rows=tuple(rows)) if rows else None
+
+
+def sides_table(differences: Sequence[Measurement], notes: Notes) -> TextTable | None:
+    """Return what ``ncs.analysis.side_differences`` found, a line per quantity; ``None`` where there is nothing."""
+    rows = []
+    for m in differences:
+        what = quantity_words(m.quantity.removesuffix("_side_difference"))
+        sides = m.method.removeprefix("right minus left; ") if m.value is not None else ""
+        rows.append((m.nerve or "nerve?", m.segment or m.site or "", what, number(m, notes),
+                     display_unit(m.quantity), sides))  # fmt: skip
+    labels = ("nerve", "where", "quantity", "right - left", "unit", "of")
+    columns = tuple(Column(label=label, is_number=label == "right - left") for label in labels)
+    return TextTable(columns=columns, rows=tuple(rows)) if rows else None
+
+
 def legend(form: Form) -> str:
     """Return what the headings of the indices stand for."""
     names = [(QUANTITIES[name].label, quantity_words(name)) for name in form.indices]
-    words = [f"{label}: {name}" for label, name in names if "p/d" not in label]
-    return ", ".join(["p/d: proximal over distal", *words])
+    ratios = ["p/d: proximal over distal"] if any("p/d" in label for label, _ in names) else []
+    return ", ".join([*ratios, *(f"{label}: {name}" for label, name in names if "p/d" not in label)])
 
 
 def facts(results: Sequence[VisitResult]) -> list[tuple[str, str]]:

@@ -65,10 +65,13 @@ def visit_page(results: Sequence[VisitResult], *, edits: Sequence[MarkEdit] = ()
     InvalidInputError
         When there is no result, or the results belong to several visits.
     """
+    from ncs.measure._sides import side_differences
+
     first = _one_visit(results)
     notes = _PageNotes()
     laid_out = list(tables.visit_forms(results))
     forms = [_form(form, studies, notes) for form, studies in laid_out]
+    sides = tables.sides_table(side_differences(results), notes)
     others = tables.others_table([each for _, studies in laid_out for each in studies], notes, with_missing=False)
     places = [(result, index) for result in results for index, study in enumerate(result.visit.studies) if study.traces]
     date = first.date.isoformat() if first.date is not None else "no date"
@@ -79,6 +82,7 @@ def visit_page(results: Sequence[VisitResult], *, edits: Sequence[MarkEdit] = ()
         head=_head(results, date),
         problems=[f"Reading: {problem}" for result in results for problem in result.visit.problems],
         forms=forms,
+        sides=sides,
         others=others,
         notes=notes.lines(),
         studies=[_study(*place, number) for number, place in enumerate(places)],

@@ -8,9 +8,12 @@ from ncs.simulate.cohorts import CovariateValue, SimulatedCohort, SimulatedVisit
 from ncs.simulate.conditions import CONDITIONS, Condition
 from ncs.simulate.contamination import Contamination, contaminate
 from ncs.simulate.nerves import MotorNerve, Recording, SensoryNerve
+from ncs.simulate.scan import ScanNerve, ScanTruth, cmap_scan_study
+from ncs.simulate.segments import FocalLesion, InchingNerve, inching_study, mixed_study
 from ncs.simulate.studies import motor_study, sensory_study, visit
 from ncs.simulate.study_truth import SegmentTruth, SiteTruth, StudyTruth, VisitTruth
 from ncs.simulate.sweeps import Cmap, SimulatedSweeps, Snap, cmap, nothing, snap
+from ncs.simulate.trains import RepetitiveNerve, Train, TrainTruth, repetitive_study
 from ncs.simulate.truth import ONSET_FRACTION, Truth
 
 __all__ = [
@@ -21,8 +24,13 @@ __all__ = [
     "Condition",
     "Contamination",
     "CovariateValue",
+    "FocalLesion",
+    "InchingNerve",
     "MotorNerve",
     "Recording",
+    "RepetitiveNerve",
+    "ScanNerve",
+    "ScanTruth",
     "SegmentTruth",
     "SensoryNerve",
     "SimulatedCohort",
@@ -32,14 +40,20 @@ __all__ = [
     "Snap",
     "StudyTruth",
     "SubjectPlan",
+    "Train",
+    "TrainTruth",
     "Truth",
     "VisitPlan",
     "VisitTruth",
     "cmap",
+    "cmap_scan_study",
     "cohort",
     "contaminate",
+    "inching_study",
+    "mixed_study",
     "motor_study",
     "nothing",
+    "repetitive_study",
     "sensory_study",
     "snap",
     "steady_plan",

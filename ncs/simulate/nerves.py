@@ -63,6 +63,8 @@ class MotorNerve:
         Negative peak at the distal site; 0 for a nerve that gives no response at any site.
     blocked_fraction
         Share of the units that do not conduct over the first segment.
+    further_blocked_fractions
+        The same of the second and every further segment; empty where nothing is blocked there.
     n_units
         Number of motor units.
     latency_spread_ms
@@ -87,6 +89,7 @@ class MotorNerve:
     further_velocities_m_s: tuple[float, ...] = ()
     amplitude_uv: float = 9000.0
     blocked_fraction: float = 0.0
+    further_blocked_fractions: tuple[float, ...] = ()
     n_units: Range = (100, 200)
     latency_spread_ms: Range = (1.5, 3.0)
     velocity_spread: float = 0.15
@@ -216,7 +219,7 @@ SENSORY_RECORDING = Recording(
 
 def _hashable(nerve: MotorNerve) -> None:
     """Make tuples of lists: responses are kept by nerve."""
-    for name in ("segment_mm", "further_velocities_m_s", "sites"):
+    for name in ("segment_mm", "further_velocities_m_s", "further_blocked_fractions", "sites"):
         if isinstance(value := getattr(nerve, name), list):
             object.__setattr__(nerve, name, tuple(value))
 
@@ -232,6 +235,10 @@ def _site_faults(nerve: MotorNerve | SensoryNerve, table: SiteTable) -> list[str
     velocities = nerve.further_velocities_m_s
     if isinstance(nerve, MotorNerve):
         velocities = (nerve.velocity_m_s, *velocities)
+        blocked = nerve.further_blocked_fractions
+        if len(blocked) not in {0, len(velocities) - 1} or not all(0.0 <= share <= 1.0 for share in blocked):
+            wanted = f"none, or one of 0 to 1 for each of {len(velocities) - 1} further segments"
+            faults.append(f"further_blocked_fractions: expected {wanted}, found {blocked!r}")
     if len(lengths) != len(velocities):
         faults.append(f"segment_mm: expected one length per velocity ({len(velocities)}), found {len(lengths)}")
     faults += [f"segment_mm: expected more than 0, found {length!r}" for length in lengths if not length > 0]

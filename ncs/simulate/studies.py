@@ -249,7 +249,7 @@ def _motor_responses(m: MotorNerve, anatomy: tuple[int, ...], population: Popula
     latest = max(float(units.delay_ms.max()), 1e-9)
     slowness = m.velocity_spread * (0.6 * units.delay_ms / latest + 0.4 * for_order.random(units.delay_ms.shape))
     velocities = (m.velocity_m_s, *m.further_velocities_m_s)
-    blocked = (m.blocked_fraction, *(0.0 for _ in m.further_velocities_m_s))
+    blocked = (m.blocked_fraction, *(m.further_blocked_fractions or (0.0 for _ in m.further_velocities_m_s)))
     return respond(
         bank, units, slowness=slowness, amplitude_uv=m.amplitude_uv, first_onset_ms=m.distal_latency_ms,
         legs=[Leg(length_mm=length, velocity_m_s=v, blocked_fraction=b)

@@ -31,6 +31,7 @@ __all__ = [
 _PLAIN = "f4"
 _ZLIB = "f4-zlib"
 _CODES = "i2-delta-zlib"
+_SPLIT_CODES = "i2-delta-split"
 _SHORT = 1 << 14
 _HEADER = struct.Struct("<qdd")
 
@@ -53,7 +54,7 @@ def encode_samples(samples: SampleArray, calibration: Calibration | None = None)
     """
     packed = _encode_codes(samples, calibration) if calibration is not None else None
     if packed is not None:
-        return _CODES, packed
+        return packed
     raw = samples.astype("<f4", copy=False).tobytes()
     squeezed = _squeeze(raw)
     return (_ZLIB, squeezed) if len(squeezed) < len(raw) else (_PLAIN, raw)
@@ -80,12 +81,12 @@ def decode_samples(encoding: str, data: bytes, shape: tuple[int, int]) -> Sample
         known = ", ".join(sorted(_DECODERS))
         raise StoreError(f"waveforms: encoding: expected one of {known}, found {encoding!r}") from None
     try:
-        return unpack(data).reshape(shape)
+        return unpack(data, shape[0] * shape[1]).reshape(shape)
     except (zlib.error, struct.error, ValueError) as error:
         raise StoreError(f"waveforms: data: expected {shape} samples as {encoding}, found damage: {error}") from error
 
 
-def _encode_codes(samples: SampleArray, calibration: Calibration) -> bytes | None:
+def _encode_codes(samples: SampleArray, calibration: Calibration) -> tuple[str, bytes] | None:
     low, high = calibration.digital_min, calibration.digital_max
     bottom, top = calibration.physical_min, calibration.physical_max
     factor = voltage_factor(calibration.unit)
@@ -104,7 +105,13 @@ def _encode_codes(samples: SampleArray, calibration: Calibration) -> bytes | Non
     delta = whole.copy()
     delta[1:] -= whole[:-1]
     planes = delta.view(np.uint8).reshape(-1, 2).T.tobytes()
-    return _HEADER.pack(low, step, base) + _squeeze(planes)
+    header = _HEADER.pack(low, step, base)
+    if len(planes) > _SHORT:
+        return _CODES, header + _squeeze(planes)
+    # Of a short stretch the low bytes are mostly noise: squeezing them takes three times as long and gains nothing.
+    squeezer = zlib.compressobj(1, zlib.DEFLATED, 9, 4, zlib.Z_RLE)
+    middle = len(planes) // 2
+    return _SPLIT_CODES, header + planes[:middle] + squeezer.compress(planes[middle:]) + squeezer.flush()
 
 
 def _from_codes(codes: NDArray[np.int16], low: int, step: float, base: float) -> SampleArray:
@@ -115,25 +122,36 @@ def _from_codes(codes: NDArray[np.int16], low: int, step: float, base: float) ->
     return values.astype("<f4")
 
 
-def _decode_codes(data: bytes) -> SampleArray:
-    low, step, base = _HEADER.unpack_from(data)
-    planes = np.frombuffer(zlib.decompress(data[_HEADER.size :]), np.uint8)
-    delta = np.ascontiguousarray(planes.reshape(2, -1).T).view("<i2").ravel()
+def _decode_codes(data: bytes, size: int) -> SampleArray:
+    del size
+    return _from_planes(data, zlib.decompress(data[_HEADER.size :]))
+
+
+def _decode_split_codes(data: bytes, size: int) -> SampleArray:
+    middle = _HEADER.size + size
+    return _from_planes(data, data[_HEADER.size : middle] + zlib.decompress(data[middle:]))
+
+
+def _from_planes(header: bytes, planes: bytes) -> SampleArray:
+    low, step, base = _HEADER.unpack_from(header)
+    delta = np.ascontiguousarray(np.frombuffer(planes, np.uint8).reshape(2, -1).T).view("<i2").ravel()
     return _from_codes(np.cumsum(delta, dtype=np.int16), low, step, base)
 
 
-def _decode_plain(data: bytes) -> SampleArray:
+def _decode_plain(data: bytes, size: int) -> SampleArray:
+    del size
     return np.frombuffer(data, "<f4").astype(np.float32)
 
 
-def _decode_zlib(data: bytes) -> SampleArray:
-    return _decode_plain(zlib.decompress(data))
+def _decode_zlib(data: bytes, size: int) -> SampleArray:
+    return _decode_plain(zlib.decompress(data), size)
 
 
-_DECODERS: dict[str, Callable[[bytes], SampleArray]] = {
+_DECODERS: dict[str, Callable[[bytes, int], SampleArray]] = {
     _PLAIN: _decode_plain,
     _ZLIB: _decode_zlib,
     _CODES: _decode_codes,
+    _SPLIT_CODES: _decode_split_codes,
 }
 
 

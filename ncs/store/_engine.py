@@ -14,7 +14,14 @@ import sqlalchemy as sa
 from sqlalchemy.pool import StaticPool
 
 from ncs import __version__
-from ncs.errors import InvalidInputError, MissingDependencyError, StoreAccessError, StoreError, StoreVersionError
+from ncs.errors import (
+    InvalidInputError,
+    MissingDependencyError,
+    StoreAccessError,
+    StoreError,
+    StoreLostError,
+    StoreVersionError,
+)
 from ncs.store._codec import dumps
 from ncs.store._schema import REVISIONS, alembic_version, metadata
 
@@ -82,29 +89,66 @@ def _driver_errors() -> tuple[type[Exception], ...]:
 
 
 def _name(url: sa.URL) -> str:
-    return (url.database or ":memory:") if url.get_backend_name() == "sqlite" else url.render_as_string()
+    if url.get_backend_name() == "sqlite":
+        return url.database or ":memory:"
+    return url.set(drivername="postgresql").render_as_string()
 
 
-_ADVICE = (
-    ("is not a database", "a store", "a file of another kind", "Name another file, or move this one away."),
-    ("malformed", "a store", "a damaged database", "Restore it from a copy."),
-    ("locked", "a free database", "one that another program holds", "Close that program or wait, then try again."),
-    ("readonly", "a database that may be written", "a read-only one", "Check the permissions of file and folder."),
-    ("full", "room for the data", "a full disk", "Free some space, then start again: what was committed is kept."),
+_KEPT = "What was committed is kept"
+_LOCKED = ("a free database", "one that another program holds",
+           f"Close that program or wait, then start again. {_KEPT}.")  # fmt: skip
+_READ_ONLY = ("a database that may be written", "a read-only one", "Check the permissions of file and folder.")
+_FULL = ("room for the data", "a full disk", f"Free some space, then start again: {_KEPT.lower()}.")
+_SQLITE_ADVICE = (
+    ("is not a database", ("a store", "a file of another kind", "Name another file, or move this one away.")),
+    ("malformed", ("a store", "a damaged database", "Restore it from a copy.")),
+    ("locked", _LOCKED),
+    ("readonly", _READ_ONLY),
+    ("full", _FULL),
+    ("disk I/O error", ("a disk that can be written", "one that cannot, or is full",
+                        f"Check the disk and the quota, then start again: {_KEPT.lower()}.")),
 )  # fmt: skip
+_POSTGRES_ADVICE = (
+    ("53100", _FULL),
+    ("25006", ("a database that may be written", "a read-only one", "Ask who runs the server.")),
+    ("55P03", _LOCKED),
+    ("42501", ("rights to create and write tables", "none", "Ask who runs the server to grant them.")),
+)  # fmt: skip
+_GONE = ("08", "57P01", "57P02", "57P03")
+"""SQL states of a server that has gone away, is going, or is not there yet."""
 
 
 def _error(url: sa.URL, error: BaseException) -> StoreError:
     text = " ".join(str(error).split())
-    for sign, expected, found, hint in _ADVICE:
+    if url.get_backend_name() != "sqlite":
+        return _postgres_error(url, error, text)
+    for sign, advice in _SQLITE_ADVICE:
         if sign in text:
-            return StoreAccessError(f"{_name(url)}: expected {expected}, found {found} ({text}). {hint}")
-    if isinstance(error, sqlite3.IntegrityError) or type(error).__module__ == "psycopg.errors":
+            return _access_error(url, advice, text)
+    if isinstance(error, sqlite3.IntegrityError):
         return StoreError(f"{_name(url)}: expected rows that fit together, found: {text}")
     hint = "Check that the folder exists and may be written."
-    if url.get_backend_name() != "sqlite":
-        hint = "Check the address, the user and that the server runs."
     return StoreAccessError(f"{_name(url)}: expected a database that can be used, found: {text}. {hint}")
+
+
+def _postgres_error(url: sa.URL, error: BaseException, text: str) -> StoreError:
+    import psycopg
+
+    state = getattr(error, "sqlstate", None) or ""
+    for sign, advice in _POSTGRES_ADVICE:
+        if state.startswith(sign):
+            return _access_error(url, advice, text)
+    if isinstance(error, psycopg.IntegrityError | psycopg.DataError):
+        return StoreError(f"{_name(url)}: expected rows that fit together, found: {text}")
+    if state.startswith(_GONE) or (not state and isinstance(error, psycopg.OperationalError)):
+        hint = f"Check the address (user, host, database) and the server, then start again: {_KEPT.lower()}."
+        return StoreLostError(f"{_name(url)}: expected a server that answers, found: {text}. {hint}")
+    return StoreAccessError(f"{_name(url)}: expected a database that can be used, found: {text}. {_KEPT}.")
+
+
+def _access_error(url: sa.URL, advice: tuple[str, str, str], text: str) -> StoreAccessError:
+    expected, found, hint = advice
+    return StoreAccessError(f"{_name(url)}: expected {expected}, found {found} ({text}). {hint}")
 
 
 def _url(url_or_path: str | Path) -> sa.URL:
@@ -146,7 +190,7 @@ def _check_path(url: sa.URL, *, create: bool) -> None:
 def _engine(url: sa.URL) -> sa.Engine:
     options: dict[str, Any] = {"json_serializer": dumps}
     if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, **options)
+        return sa.create_engine(url, pool_pre_ping=True, **options)
     options["connect_args"] = {"timeout": _BUSY_MS / 1000, "check_same_thread": False}
     if not url.database or url.database == ":memory:":
         options["poolclass"] = StaticPool

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["as_date", "covariates", "failures", "marks", "measurements", "visits"]
+__all__ = [
+    "as_date", "as_table", "covariates", "failures", "marks", "measurements", "visit_conditions", "visits",
+]  # fmt: skip
 
-_FLOATS = {"value", "sd", "distance_mm", "skin_temperature_c", "number", "upper_limit", *MARK_COLUMNS}
+_FLOATS = {"value", "value_before", "sd", "distance_mm", "skin_temperature_c", "number", "upper_limit", *MARK_COLUMNS}
 _MOMENTS = {"analysed_utc", "failed_utc", "resolved_utc", "created_utc"}
 _COUNTS = {"files", "measurements", "run", "study_index", "trace_index", "outcome_code"}
 _DATES = {"date", "stated_date"}
@@ -58,7 +60,7 @@ def measurements(connection: sa.Connection, *, quantity: Any = None, segment: An
     ).select_from(_with_origin(s.measurements))
     for name in _several(quantity):
         _check_quantity(name)
-    conditions = [*_visit_conditions(where), *_equal(m.quantity, quantity), *_equal(m.segment, segment)]
+    conditions = [*visit_conditions(where), *_equal(m.quantity, quantity), *_equal(m.segment, segment)]
     conditions += (
         _equal(m.nerve, where.get("nerve")) + _equal(m.side, where.get("side")) + _equal(m.site, where.get("site"))
     )
@@ -87,7 +89,7 @@ def marks(connection: sa.Connection, **where: Any) -> pd.DataFrame:
             k.run_id.label("run"),
         )
         .select_from(_with_origin(s.marks).join(s.studies, same_study).join(s.traces, same_trace))
-        .where(*_visit_conditions(where))
+        .where(*visit_conditions(where))
         .where(*_equal(study.nerve, where.get("nerve")), *_equal(study.side, where.get("side")))
         .where(*_equal(trace.stimulation_site, where.get("site")))
         .order_by(s.subjects.c.code, s.visits.c.date, *s.marks.primary_key.columns)
@@ -107,16 +109,19 @@ _MARKS_END = ("outcome", "flags", "source", "sha256", "version", "run", "study_i
 def visits(connection: sa.Connection, **where: Any) -> pd.DataFrame:
     """Return one row per visit."""
     v, r = s.visits.c, s.runs.c
+    chosen = visit_conditions({**where, "run": None, "all_runs": True})
     current = (r.visit_id == v.id) & r.current.is_(sa.true())
     query = (
         sa.select(v.id, s.subjects.c.code.label("subject"), v.date, r.id.label("run"), r.sex, r.version, r.created_utc)
         .select_from(s.visits.join(s.subjects).outerjoin(s.runs, current))
-        .where(*_visit_conditions({**where, "run": None, "all_runs": True}))
+        .where(*chosen)
         .order_by(s.subjects.c.code, v.date, r.id)
     )
-    conditions = _visit_conditions({**where, "run": None})
-    nerves = _nerves(connection, conditions)
-    files, counts = (_counts(connection, table, conditions) for table in (s.run_sources, s.measurements))
+    counted = [r.current.is_(sa.true())]
+    if chosen:
+        counted.append(r.visit_id.in_(sa.select(v.id).select_from(s.visits.join(s.subjects)).where(*chosen)))
+    nerves = _nerves(connection, counted)
+    files, counts = (_counts(connection, table, counted) for table in (s.run_sources, s.measurements))
     rows: dict[int, dict[str, Any]] = {}
     parts: dict[int, list[Any]] = defaultdict(list)
     for row in connection.execute(query):
@@ -133,13 +138,18 @@ def visits(connection: sa.Connection, **where: Any) -> pd.DataFrame:
         cells["version"] = ", ".join(sorted({row.version for row in found}))
         cells["analysed_utc"] = max((row.created_utc for row in found), default=None)
     columns = ("subject", "date", "sex", "files", "nerves", "measurements", "version", "analysed_utc")
-    return _table(columns, rows.values())
+    return as_table(columns, rows.values())
 
 
 def covariates(connection: sa.Connection, **where: Any) -> pd.DataFrame:
     """Return the covariates in force: per visit and name the one stated last."""
     c = s.covariates.c
-    in_force = c.run_id.is_(None) | s.runs.c.current.is_(sa.true())
+    # Where people's marks are applied, the covariates stay with the run without them.
+    e, edited = s.edited_runs.c, s.runs.alias("edited")
+    has_current = sa.select(e.run_id).join(edited, edited.c.id == e.run_id)
+    has_current = has_current.where(e.base_run_id == c.run_id, edited.c.current.is_(sa.true()))
+    represented = has_current.correlate(s.covariates).exists()
+    in_force = c.run_id.is_(None) | s.runs.c.current.is_(sa.true()) | represented
     query = (
         sa.select(s.subjects.c.code.label("subject"), s.visits.c.date, *(c[name] for name in _COVARIATE))
         .select_from(
@@ -147,11 +157,11 @@ def covariates(connection: sa.Connection, **where: Any) -> pd.DataFrame:
             .join(s.subjects)
             .outerjoin(s.runs, s.runs.c.id == c.run_id)
         )
-        .where(in_force, *_visit_conditions({**where, "all_runs": True}))
+        .where(in_force, *visit_conditions({**where, "all_runs": True}))
         .order_by(s.subjects.c.code, s.visits.c.date, c.name, c.id)
     )
     last = {(row.subject, row.date, row.name): row for row in connection.execute(query).mappings()}
-    return _table(("subject", "date", *_COVARIATE), map(dict, last.values()))
+    return as_table(("subject", "date", *_COVARIATE), map(dict, last.values()))
 
 
 _COVARIATE = ("name", "number", "text", "source", "created_utc", "unit", "upper_limit", "stated_date")
@@ -164,7 +174,7 @@ def failures(connection: sa.Connection, *, include_resolved: bool) -> pd.DataFra
     if not include_resolved:
         query = query.where(f.resolved_utc.is_(None))
     columns = ("path", "sha256", "error", "message", "problems", "version", "failed_utc", "resolved_utc")
-    frame = _table(columns, connection.execute(query).mappings())
+    frame = as_table(columns, connection.execute(query).mappings())
     # Set from a list of tuples, which pandas would otherwise try to spread over columns.
     found = [tuple(Problem(**problem) for problem in problems or ()) for problems in frame["problems"]]
     frame["problems"] = _objects(found)
@@ -202,7 +212,8 @@ def _with_origin(table: sa.Table) -> Any:
     )
 
 
-def _visit_conditions(where: dict[str, Any]) -> list[Any]:
+def visit_conditions(where: dict[str, Any]) -> list[Any]:
+    """Return the conditions on subject, date and run; only current runs fulfil them unless runs are named."""
     conditions = _equal(s.subjects.c.code, where.get("subject"))
     conditions += _equal(s.visits.c.date, [as_date(value) for value in _several(where.get("date"))] or None)
     if where.get("since") is not None:
@@ -238,7 +249,7 @@ def _check_quantity(name: str) -> None:
 
 def _nerves(connection: sa.Connection, conditions: Sequence[Any]) -> dict[int, set[str]]:
     """Return the nerves of visits, by the visit's number."""
-    query = sa.select(s.runs.c.visit_id, s.studies.c.nerve).select_from(_of_visits(s.studies))
+    query = sa.select(s.runs.c.visit_id, s.studies.c.nerve).select_from(_with_runs(s.studies))
     found: dict[int, set[str]] = defaultdict(set)
     for visit, nerve in connection.execute(query.where(*conditions, s.studies.c.nerve.is_not(None)).distinct()):
         found[visit].add(nerve)
@@ -247,15 +258,13 @@ def _nerves(connection: sa.Connection, conditions: Sequence[Any]) -> dict[int, s
 
 def _counts(connection: sa.Connection, table: sa.Table, conditions: Sequence[Any]) -> dict[int, int]:
     """Return how many rows of a table visits have, by the visit's number."""
-    query = sa.select(s.runs.c.visit_id, sa.func.count()).select_from(_of_visits(table))
+    query = sa.select(s.runs.c.visit_id, sa.func.count()).select_from(_with_runs(table))
     found = connection.execute(query.where(*conditions).group_by(s.runs.c.visit_id))
     return {visit: count for visit, count in found}  # noqa: C416 - rows are not pairs to mypy
 
 
-def _of_visits(table: sa.Table) -> Any:
-    """Join visits, by way of their runs, to a table of a run's rows."""
-    visits_with_runs = s.visits.join(s.subjects).join(s.runs, s.runs.c.visit_id == s.visits.c.id)
-    return visits_with_runs.join(table, table.c.run_id == s.runs.c.id)
+def _with_runs(table: sa.Table) -> Any:
+    return s.runs.join(table, table.c.run_id == s.runs.c.id)
 
 
 def _frame(connection: sa.Connection, query: Any, columns: tuple[str, ...]) -> pd.DataFrame:
@@ -264,14 +273,15 @@ def _frame(connection: sa.Connection, query: Any, columns: tuple[str, ...]) -> p
     names, cursor = tuple(result.keys()), result.cursor
     cells: tuple[list[Any], ...] = tuple([] for _ in names)
     # In parts, because Python's garbage collector looks through all tuples that live at once, again and again.
-    while rows := cursor.fetchmany(_ROWS_AT_ONCE):  # type: ignore[union-attr] - a query has a cursor
+    while rows := cursor.fetchmany(_ROWS_AT_ONCE):
         for column, values in zip(cells, zip(*rows, strict=True), strict=True):
             column.extend(values)
     result.close()
     return _built(columns, dict(zip(names, cells, strict=True)))
 
 
-def _table(columns: tuple[str, ...], rows: Iterable[Mapping[Any, Any]]) -> pd.DataFrame:
+def as_table(columns: tuple[str, ...], rows: Iterable[Mapping[Any, Any]]) -> pd.DataFrame:
+    """Return rows as a frame of some columns with their types; what a row lacks is empty."""
     rows = list(rows)
     return _built(columns, {name: [row.get(name) for row in rows] for name in columns})
 

@@ -159,10 +159,13 @@ def _sources(connection: sa.Connection, run_ids: Sequence[int]) -> dict[int, lis
 
 
 def _covariates(connection: sa.Connection, run_ids: Sequence[int]) -> dict[int, dict[str, float | str]]:
-    found: dict[int, dict[str, float | str]] = defaultdict(dict)
-    for row in _of_runs(connection, s.covariates, run_ids):
-        found[row.run_id][row.name] = row.text if row.text is not None else _or_nan(row.number)
-    return found
+    e = s.edited_runs.c
+    bases = connection.execute(sa.select(e.run_id, e.base_run_id).where(e.run_id.in_(run_ids)))
+    stated_in = {run: run for run in run_ids} | {row.run_id: row.base_run_id for row in bases}
+    stated: dict[int, dict[str, float | str]] = defaultdict(dict)
+    for row in _of_runs(connection, s.covariates, sorted(set(stated_in.values()))):
+        stated[row.run_id][row.name] = row.text if row.text is not None else _or_nan(row.number)
+    return {run: dict(stated[base]) for run, base in stated_in.items()}
 
 
 def _studies(connection: sa.Connection, run_ids: Sequence[int]) -> dict[int, list[Study]]:

@@ -6,7 +6,6 @@ import datetime as dt
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,9 +16,11 @@ from ncs.errors import InvalidInputError, StoreError
 from ncs.io.merging import merge
 from ncs.store import _frames, _load, _parts, _seen
 from ncs.store import _schema as s
+from ncs.store._editing import EditingStore
 from ncs.store._engine import begin_writing, open_engine, translated
+from ncs.store._outcome import SaveOutcome
 from ncs.store._rows import CovariateFacts, Prepared, head_of, identity_problems, prepare
-from ncs.store._write import Writer
+from ncs.store._write import Group, Writer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,38 +36,13 @@ __all__ = ["SaveOutcome", "Store"]
 
 _KEYS_AT_ONCE = 400
 """Databases limit how many parameters one statement takes."""
+_ROWS_AT_ONCE = 1000
 
 Choice = str | Sequence[str] | None
 DateChoice = str | dt.date | Sequence[str | dt.date] | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SaveOutcome:
-    """What became of a result that was to be saved.
-
-    Parameters
-    ----------
-    run
-        Number of the run in the store.
-    saved
-        False when the same content, analysed the same way, was stored already.
-    superseded
-        Runs that were current until now.
-    same_name
-        Current runs of the visit whose file has the same name and another content: perhaps an older export, perhaps
-        not, so both count until one is withdrawn.
-    """
-
-    run: int
-    saved: bool
-    superseded: tuple[int, ...] = ()
-    same_name: tuple[int, ...] = ()
-
-    def __str__(self) -> str:
-        return "saved" if self.saved else "already stored"
-
-
-class Store:
+class Store(EditingStore):
     """A database of visits, marks and measurements; make one with ``ncs.open_store``.
 
     Writing is append-only: a file analysed in another way makes a new run, and the newest run of a file is its current
@@ -135,12 +111,24 @@ class Store:
                     yield
                     connection.commit()
                 except BaseException:
-                    connection.rollback()
+                    self._undo(connection)
                     raise
                 finally:
                     if self._cursor is not None:
                         self._cursor.close()
                     self._cursor = None
+
+    def _undo(self, connection: sa.Connection) -> None:
+        """Roll back; where even that fails, the connection is lost, and the database has rolled back by itself."""
+        lost = self._open_engine.dialect.name != "sqlite"  # it may be so without knowing
+        try:
+            connection.rollback()
+        except Exception:  # noqa: BLE001 - the error that led here is the one to tell
+            lost = True
+        if lost:
+            connection.invalidate()
+            connection.close()
+            self._connection = None
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
@@ -187,20 +175,39 @@ class Store:
             When the database cannot be written.
         """
         now = _now()
+        group, outcomes = Group(), []
         with self.transaction():
-            return tuple([self._save(result, now) for result in results])
+            for result in results:
+                outcomes.append(self._save(result, now, group))
+                if len(group.waveforms) >= _ROWS_AT_ONCE:
+                    self._writer.flush(self._cursor, group)
+            self._writer.flush(self._cursor, group)
+        return tuple(outcomes)
 
-    def _save(self, result: VisitResult | Prepared, now: dt.datetime) -> SaveOutcome:
+    def _save(self, result: VisitResult | Prepared, now: dt.datetime, group: Group) -> SaveOutcome:
         head = result.head if isinstance(result, Prepared) else head_of(result)
         problems = identity_problems(head)
         if problems:
             raise StoreError("\n".join(map(str, problems)))
-        place = self._writer.find(self._cursor, head, now)
+        place = self._writer.find(self._cursor, head, now, group)
         if place.run is not None:
             return SaveOutcome(run=place.run, saved=False)
         ready = result if isinstance(result, Prepared) else prepare(result)
-        run, superseded, namesakes = self._writer.add(self._cursor, ready, place, now)
-        return SaveOutcome(run=run, saved=True, superseded=superseded, same_name=namesakes)
+        run, superseded, namesakes = self._writer.add(self._cursor, ready, place, now, group)
+        is_new = None in place.sources  # nobody can have moved a mark in a file that was not stored
+        if is_new:
+            return SaveOutcome(run=run, saved=True, superseded=superseded, same_name=namesakes)
+        self._writer.flush(self._cursor, group)
+        stand_ins, lost = self._apply_edits(place.visit_id, head.key)
+        edited = stand_ins.get(run, run)
+        return SaveOutcome(
+            run=run,
+            saved=True,
+            superseded=superseded,
+            same_name=namesakes,
+            edited=None if edited == run else edited,
+            lost_edits=lost,
+        )
 
     def has(self, content_key: str, fingerprint: str) -> bool:
         """Return whether this content, analysed this way, is stored."""
@@ -220,7 +227,11 @@ class Store:
         if not idle:
             return 0
         with self.transaction():
-            return sum(self._writer.make_current(self._cursor, row.id, row.content_key) for row in idle)
+            idle = self._unrepresented(idle)
+            changed = [row for row in idle if self._writer.make_current(self._cursor, row.id, row.content_key)]
+            for visit_id in {row.visit_id for row in changed}:
+                self._apply_edits(visit_id)
+            return len(changed)
 
     def split_visits(self) -> list[int]:
         """Return the visits in which several current runs hold one study at different sites."""
@@ -228,13 +239,9 @@ class Store:
             return _parts.split_visits(connection)
 
     def load_parts(self, visit_id: int) -> tuple[list[_parts.Part], set[int]]:
-        """Return the runs of the files of a visit, joined ones taken apart, and the numbers of the current runs.
-
-        There are none where a person has moved marks in one of them.
-        """
+        """Return the runs of the files of a visit, joined ones taken apart, and the numbers of the current runs."""
         with self._reading() as connection:
-            parts, current = _parts.parts_of(connection, visit_id)
-            return ([], current) if _parts.is_edited(connection, current) else (parts, current)
+            return _parts.parts_of(connection, visit_id)
 
     def join(self, visit_id: int, joined: Sequence[_parts.Joined], *, instead_of: Collection[int]) -> None:
         """Let joined runs be the current ones of a visit; what is not stored yet is analysed and saved.
@@ -251,9 +258,7 @@ class Store:
         with self._reading() as connection:
             stored = [_parts.joined_run(connection, visit_id, each) for each in joined]
             covariates = _parts.stated_elsewhere(connection, visit_id)
-        made = [
-            prepare(each.analyse()) if run is None else None for run, each in zip(stored, joined, strict=True)
-        ]
+        made = [prepare(each.analyse()) if run is None else None for run, each in zip(stored, joined, strict=True)]
         with self.transaction(), self._reading() as connection:
             wanted = _parts.alone(connection, instead_of, joined)
             for each, run, result in zip(joined, stored, made, strict=True):
@@ -265,6 +270,7 @@ class Store:
                     _parts.record(connection, outcome.run, each.parts)
                 wanted.add(outcome.run)
             _parts.settle(connection, instead_of=instead_of, wanted=wanted)
+            self._apply_edits(visit_id)
 
     def withdraw(self, run: int) -> None:
         """Take a run out of the current ones; it stays stored, and ``run=`` still finds it.
@@ -282,7 +288,7 @@ class Store:
         wanted = set(keys)
         contents = sorted({key for key, _ in wanted})
         r = s.runs.c
-        query = sa.select(r.id, r.content_key, r.fingerprint, r.current)
+        query = sa.select(r.id, r.visit_id, r.content_key, r.fingerprint, r.current)
         query = query.order_by(r.current, r.id) if idle_first else query.order_by(r.id)
         if subject is not None:
             query = query.select_from(s.runs.join(s.visits).join(s.subjects)).where(s.subjects.c.code == subject)

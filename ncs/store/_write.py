@@ -5,6 +5,7 @@ Everything runs on a driver's cursor inside a transaction that the caller holds;
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ncs.store.failure import Failure
     from ncs.store.seen import Seen
 
-__all__ = ["Place", "Statement", "Writer"]
+__all__ = ["Group", "Place", "Statement", "Writer"]
 
 
 _READY = (sa.Float, sa.LargeBinary, sa.JSON)
@@ -81,6 +82,26 @@ class Place(NamedTuple):
     sources: list[int | None]
 
 
+@dataclass(slots=True)
+class Group:
+    """Results that are written together: their rows, table by table, and the visits they belong to."""
+
+    waveforms: list[_rows.Row] = field(default_factory=list)
+    studies: list[_rows.Row] = field(default_factory=list)
+    traces: list[_rows.Row] = field(default_factory=list)
+    marks: list[_rows.Row] = field(default_factory=list)
+    measurements: list[_rows.Row] = field(default_factory=list)
+    visits: dict[tuple[str | None, dt.date | None], int] = field(default_factory=dict)
+
+    def take(self, run: int, result: _rows.Prepared) -> None:
+        """Take in the rows of a run."""
+        self.waveforms += result.waveforms
+        self.studies += [(run, *row) for row in result.studies]
+        self.traces += [(run, *row) for row in result.traces]
+        self.marks += [(run, *row) for row in result.marks]
+        self.measurements += [(run, *row) for row in result.measurements]
+
+
 class Writer:
     """Writes results and failures; one for every open store."""
 
@@ -124,13 +145,6 @@ class Writer:
             .where(x.source_id == one("id"), r.current.is_(sa.true())),
             "id",
         )
-        self._find_name = self._statement(
-            sa.select(x.run_id)
-            .join(s.runs, r.id == x.run_id)
-            .where(r.visit_id == one("visit_id"), x.name == one("name"), r.current.is_(sa.true())),
-            "visit_id",
-            "name",
-        )
         self._sources_of_run = self._statement(sa.select(x.source_id).where(x.run_id == one("id")), "id")
         several = sa.select(x.run_id).where(x.position > sa.literal_column("0"), x.run_id == r.id)
         self._newest_alone = self._statement(
@@ -141,10 +155,30 @@ class Writer:
         )
 
         self._compile_part_lookups()
+        self._last_edit = self._statement(sa.select(sa.func.max(s.mark_edits.c.id)))
 
     def _compile_part_lookups(self) -> None:
         r, p, one = s.runs.c, s.run_parts.c, sa.bindparam
-        part = s.runs.alias("part")
+        part, whole = s.runs.alias("part"), s.runs.alias("whole")
+        x, in_parts = s.run_sources.c, s.run_parts.alias()
+        is_joined = sa.exists().where(in_parts.c.run_id == r.id)
+        in_force = sa.exists().where(
+            in_parts.c.part_run_id == r.id, whole.c.id == in_parts.c.run_id, whole.c.current.is_(sa.true())
+        )
+        self._find_name = self._statement(
+            sa.select(x.run_id)
+            .join(s.runs, r.id == x.run_id)
+            .where(r.visit_id == one("visit_id"), x.name == one("name"))
+            .where((r.current.is_(sa.true()) & ~is_joined) | in_force),
+            "visit_id",
+            "name",
+        )
+        self._joined_with = self._statement(
+            sa.select(p.run_id)
+            .join(s.runs, r.id == p.run_id)
+            .where(p.part_run_id == one("id"), r.current.is_(sa.true())),
+            "id",
+        )
         self._parts_of_run = self._statement(sa.select(p.part_run_id).where(p.run_id == one("id")), "id")
         self._current_joined = self._statement(
             sa.select(p.run_id, p.part_run_id)
@@ -189,21 +223,30 @@ class Writer:
             resolved.where(f.path == one("file"), f.resolved_utc.is_(None)), "now", "file"
         )
 
-    def find(self, cursor: Any, head: _rows.Head, now: dt.datetime) -> Place:
+    def find(self, cursor: Any, head: _rows.Head, now: dt.datetime, group: Group | None = None) -> Place:
         """Return where a result belongs, and its run where it is stored; either way its content no longer fails."""
         sources = []
         for source in head.sources:
             self._resolve_sha.run(cursor, now, source.sha256)
             found = self._find_source.run(cursor, source.sha256).fetchone()
             sources.append(None if found is None else int(found[0]))
-        visit_id, is_new = self._visit(cursor, head.subject, head.date)
+        visit = (head.subject, head.date)
+        known = None if group is None else group.visits.get(visit)
+        visit_id, is_new = self._visit(cursor, *visit) if known is None else (known, False)
+        if group is not None:
+            group.visits[visit] = visit_id
         if is_new or None in sources:
             return Place(None, visit_id, is_new, sources)
         run = self._find_run.run(cursor, head.key, head.fingerprint, visit_id).fetchone()
         return Place(None if run is None else int(run[0]), visit_id, is_new, sources)
 
-    def add(self, cursor: Any, result: _rows.Prepared, place: Place, now: dt.datetime) -> tuple[int, Runs, Runs]:
-        """Write a result that is not stored; return its run, the runs it takes the place of, and its namesakes."""
+    def add(
+        self, cursor: Any, result: _rows.Prepared, place: Place, now: dt.datetime, group: Group | None = None
+    ) -> tuple[int, Runs, Runs]:
+        """Write a result that is not stored; return its run, the runs it takes the place of, and its namesakes.
+
+        With a group, what no other result depends on waits until ``flush``.
+        """
         head, visit_id = result.head, place.visit_id
         sources = [self._source_id(cursor, *pair) for pair in zip(head.sources, place.sources, strict=True)]
         is_known = not sources or any(known is not None for known in place.sources)
@@ -216,19 +259,29 @@ class Writer:
             (run_id, position, source_id, source.name, source.sidecar_sha256 or None, source.protocol_sha256 or None)
             for position, (source_id, source) in enumerate(zip(sources, head.sources, strict=True))
         ]
-        self._new_run_source.run_many(cursor, names)
+        for name in names:
+            self._new_run_source.run(cursor, *name)
         if result.covariates:
             where = ", ".join(source.name for source in head.sources)
             self.add_covariates(cursor, visit_id, result.covariates, (where, now), run_id)
-        self._new_waveform.run_many(cursor, result.waveforms)
-        for statement, rows in (
-            (self._new_study, result.studies),
-            (self._new_trace, result.traces),
-            (self._new_marks, result.marks),
-            (self._new_measurement, result.measurements),
-        ):
-            statement.run_many(cursor, [(run_id, *row) for row in rows])
+        waiting = Group() if group is None else group
+        waiting.take(run_id, result)
+        if group is None:
+            self.flush(cursor, waiting)
         return run_id, superseded, namesakes
+
+    def flush(self, cursor: Any, group: Group) -> None:
+        """Write the rows of a group that wait."""
+        for statement, rows in (
+            (self._new_waveform, group.waveforms),
+            (self._new_study, group.studies),
+            (self._new_trace, group.traces),
+            (self._new_marks, group.marks),
+            (self._new_measurement, group.measurements),
+        ):
+            if rows:
+                statement.run_many(cursor, rows)
+                rows.clear()
 
     def _namesakes(self, cursor: Any, head: _rows.Head, visit_id: int) -> Runs:
         return tuple(
@@ -301,6 +354,10 @@ class Writer:
     def _ids(cursor: Any, statement: Statement, value: int) -> set[int]:
         return {row[0] for row in statement.run(cursor, value).fetchall()}
 
+    def has_edits(self, cursor: Any) -> bool:
+        """Return whether anybody has ever moved a mark."""
+        return self._last_edit.run(cursor).fetchone()[0] is not None
+
     def make_current(self, cursor: Any, run_id: int, key: str) -> bool:
         """Let a stored run take the place of another run of the same content; return whether there was one."""
         rivals = [row[0] for row in self._current_of_content.run(cursor, key).fetchall() if row[0] != run_id]
@@ -322,7 +379,13 @@ class Writer:
         return bool(others)
 
     def withdraw(self, cursor: Any, run_id: int) -> bool:
-        """Let a run be no longer current; return whether there is one of that number."""
+        """Let a run be no longer current; return whether there is one of that number.
+
+        Where a joined run stands in its place, its other parts come back.
+        """
+        for joined in self._ids(cursor, self._joined_with, run_id):
+            parts = self._ids(cursor, self._parts_of_run, joined)
+            self._set_current.run_many(cursor, [(False, joined), *((True, part) for part in sorted(parts))])
         return int(self._set_current.run(cursor, False, run_id).rowcount) > 0  # noqa: FBT003
 
     def record_failures(self, cursor: Any, failures: Iterable[Failure], version: str, now: dt.datetime) -> None:

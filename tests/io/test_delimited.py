@@ -352,7 +352,9 @@ def numbers(rows, columns):
     return st.lists(st.lists(cell, min_size=columns, max_size=columns), min_size=rows, max_size=rows)
 
 
-tables = st.tuples(st.integers(1, 6), st.integers(1, 5)).flatmap(lambda shape: numbers(*shape))
+tables = st.tuples(st.integers(1, 6), st.integers(1, 5)).filter(lambda shape: shape != (1, 1)).flatmap(
+    lambda shape: numbers(*shape)
+)  # fmt: skip
 
 
 def written(values, dialect, header=()):

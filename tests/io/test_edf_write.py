@@ -140,8 +140,10 @@ def test_label_that_contradicts_the_trace_is_replaced():
     changed = a_study(
         a_trace(distance_mm=70.0, stimulus=Stimulus(intensity_ma=np.array([8.2]), duration_ms=0.2, label=old))
     )
-    (again,) = read(encode_edf(changed)).studies
-    assert again.traces[0].stimulus.label == "Stimulus_wrist"
+    content = encode_edf(changed)
+    assert b"\x14Stimulus_wrist\x14" in content
+    (again,) = read(content).studies
+    assert again.traces[0].stimulus.label == old
     assert again.traces[0].distance_mm == 70.0
 
 

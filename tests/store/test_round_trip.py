@@ -23,8 +23,17 @@ from tests.store.build import CALIBRATION, DATE, build_result, build_visit, diff
 
 
 @pytest.fixture
-def store(tmp_path):
+def sqlite_store(tmp_path):
     with ncs.open_store(tmp_path / "results.db") as store:
+        yield store
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request):
+    if request.param == "sqlite":
+        yield request.getfixturevalue("sqlite_store")
+        return
+    with ncs.open_store(request.getfixturevalue("postgres_database")) as store:
         yield store
 
 
@@ -74,12 +83,17 @@ def test_samples_of_a_converter_take_its_codes(limits):
     calibration = Calibration(unit="mV", **dict(zip(names, limits, strict=True)))
     samples = digital_samples(np.random.default_rng(3), (4, 500), calibration)
     encoding, data = encode_samples(samples, calibration)
-    assert encoding == "i2-delta-zlib"
+    assert encoding == "i2-delta-split"
     assert len(data) < samples.nbytes / 2
     assert decode_samples(encoding, data, (4, 500)).tobytes() == samples.tobytes()
+    long = digital_samples(np.random.default_rng(3), (4, 5000), calibration)
+    encoding, data = encode_samples(long, calibration)
+    assert encoding == "i2-delta-zlib"
+    assert decode_samples(encoding, data, (4, 5000)).tobytes() == long.tobytes()
 
 
-def test_damaged_waveforms_are_not_returned(store, tmp_path):
+def test_damaged_waveforms_are_not_returned(sqlite_store, tmp_path):
+    store = sqlite_store
     store.save(build_result(1))
     with sqlite3.connect(tmp_path / "results.db") as other:
         other.execute("UPDATE waveforms SET encoding = 'f4', data = zeroblob(4000)")

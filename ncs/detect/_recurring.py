@@ -1,0 +1,169 @@
+"""Late waves that recur: A waves, which are taken away, and repeats of one and the same F wave, which are named.
+
+Every judgement is a comparison of two single waves; nothing here looks at the spread or the mean of the ensemble.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ncs.detect._late_waves import Wave, find_waves
+
+__all__ = ["AWaves", "a_waves_removed", "repeats"]
+
+Array = NDArray[Any]
+
+MOST_JITTER_MS: Final = 0.5
+MOST_AMPLITUDE_SHARE: Final = 0.1
+LEAST_CORRELATION: Final = 0.95
+NOISE_SD: Final = 2.5
+"""By how many standard deviations of the noise two amplitudes may differ beyond their share."""
+NOISE_POWER: Final = 1.5
+"""By how much the noise in a difference may exceed its expectation."""
+LEAD_MS: Final = 5.0
+"""An A wave may run into an F wave: this much of its beginning is compared."""
+LEAST_SHARE: Final = 0.4
+LEAST_SWEEPS: Final = 4
+"""A wave is an A wave if it is seen in this share of the sweeps, and in this many."""
+CLEAR_SHARE: Final = 0.8
+"""Of references that are seen nearly as often, the one that is longest free of other waves is taken."""
+FEWEST_SIGHTINGS: Final = 2
+LONGEST_MS: Final = 18.0
+MARGIN_MS: Final = 1.0
+MOST_A_WAVES: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AWaves:
+    """Rows without A waves, plain and smoothed; and in which of them, after its stimulus, there was one."""
+
+    samples_uv: Array
+    smooth_uv: Array
+    seen: NDArray[np.bool_]
+
+
+def a_waves_removed(y: Array, z: Array, waves: Sequence[Wave], noise_uv: Array, rate_khz: float) -> AWaves:
+    """Return the rows without the waves that recur in many sweeps with one latency and one shape.
+
+    Parameters
+    ----------
+    y, z
+        Rows without tail, shape ``(n_sweeps, n_samples)``, and the same smoothed.
+    waves
+        All waves of ``z``.
+    noise_uv
+        Noise of ``z``, shape ``(n_sweeps,)``.
+    rate_khz
+        Samples per millisecond.
+    """
+    y, z = y.copy(), z.copy()
+    seen = np.zeros(y.shape[0], np.bool_)
+    needed = max(LEAST_SWEEPS, int(np.ceil(LEAST_SHARE * y.shape[0])))
+    lead = round((MARGIN_MS + LEAD_MS) * rate_khz)
+    left = list(waves)
+    for _ in range(MOST_A_WAVES):
+        sightings = [_sightings(z, wave, noise_uv, rate_khz) for wave in left]
+        most = max(map(len, sightings), default=0)
+        if most < needed:
+            break
+        clear = [i for i, at in enumerate(sightings) if len(at) >= CLEAR_SHARE * most]
+        agreed = {i: _agreement(z, left[i], sightings[i], noise_uv, rate_khz) for i in clear}
+        best = max(clear, key=lambda i: _clearness(agreed[i]))
+        first = max(0, left[best].first - round(MARGIN_MS * rate_khz))
+        for rows in (y, z):
+            shape = _template(rows, sightings[best], agreed[best], first, lead)
+            for sweep, lag in sightings[best].items():
+                part = rows[sweep, first + lag : first + lag + shape.size]
+                part -= shape[: part.size]
+        if left[best].first > round(MARGIN_MS * rate_khz):  # what begins before the window is a rest of the M wave
+            seen[list(sightings[best])] = True
+        left = find_waves(z, noise_uv, rate_khz)
+    return AWaves(samples_uv=y, smooth_uv=z, seen=seen)
+
+
+def repeats(z: Array, waves: Sequence[Wave | None], noise_uv: Array, rate_khz: float) -> NDArray[np.bool_]:
+    """Return for each sweep whether its wave is that of an earlier sweep once more; shape ``(n_sweeps,)``."""
+    margin = round(MARGIN_MS * rate_khz)
+    found = np.zeros(len(waves), np.bool_)
+    for later, wave in enumerate(waves):
+        for earlier in waves[:later]:
+            if wave is None or earlier is None or found[earlier.sweep]:
+                continue
+            first, last = min(wave.first, earlier.first) - margin, max(wave.last, earlier.last) + margin + 1
+            if _lag(z, earlier.sweep, later, max(first, 0), min(last, z.shape[1]), noise_uv, rate_khz) is not None:
+                found[later] = True
+                break
+    return found
+
+
+def _sightings(z: Array, wave: Wave, noise_uv: Array, rate_khz: float) -> dict[int, int]:
+    """Return the sweeps in which the beginning of a wave is seen again, each with its lag in samples."""
+    first = max(0, wave.first - round(MARGIN_MS * rate_khz))
+    last = min(z.shape[1], wave.first + round(LEAD_MS * rate_khz))
+    lags = {k: _lag(z, wave.sweep, k, first, last, noise_uv, rate_khz) for k in range(z.shape[0])}
+    return {sweep: lag for sweep, lag in lags.items() if lag is not None}
+
+
+def _lag(z: Array, one: int, other: int, first: int, last: int, noise_uv: Array, rate_khz: float) -> int | None:
+    """Return by how many samples a stretch of one sweep is later in another, ``None`` where it is not the same there.
+
+    The two are the same if they correlate and agree in amplitude, as far as the noise of both lets them.
+    """
+    most = round(MOST_JITTER_MS * rate_khz)
+    wave = z[one, first:last]
+    low, high = max(-most, -first), min(most, z.shape[1] - last)
+    if wave.size == 0 or high < low:
+        return None
+    others = np.lib.stride_tricks.sliding_window_view(z[other, first + low : last + high], wave.size)
+    difference = ((others - wave) ** 2).mean(axis=1)
+    best = int(difference.argmin())
+    power = 0.5 * float((wave**2).mean() + (others[best] ** 2).mean())
+    noise = float(noise_uv[one] ** 2 + noise_uv[other] ** 2)
+    heights = np.ptp(wave), np.ptp(others[best])
+    apart = MOST_AMPLITUDE_SHARE * max(heights) + NOISE_SD * np.sqrt(noise)
+    same = difference[best] <= 2.0 * (1.0 - LEAST_CORRELATION) * power + NOISE_POWER * noise
+    return low + best if same and abs(heights[0] - heights[1]) <= apart and power > 2.0 * noise else None
+
+
+def _agreement(z: Array, wave: Wave, at: dict[int, int], noise_uv: Array, rate_khz: float) -> dict[int, int]:
+    """Return for how many samples each sighting stays the wave itself: until another wave is added to one of the two."""
+    first = max(0, wave.first - round(MARGIN_MS * rate_khz))
+    lead, longest = round((MARGIN_MS + LEAD_MS) * rate_khz), round(LONGEST_MS * rate_khz)
+    own = z[wave.sweep, first : first + longest]
+    window = max(2, round(MARGIN_MS * rate_khz))
+    found = {}
+    for sweep, lag in at.items():
+        other = z[sweep, first + lag : first + lag + own.size]
+        difference = (other - own[: other.size]) ** 2
+        local = np.convolve(difference, np.full(window, 1.0 / window), "valid")
+        noise = float(noise_uv[wave.sweep] ** 2 + noise_uv[sweep] ** 2)
+        allowed = 2.0 * NOISE_POWER * noise + (MOST_AMPLITUDE_SHARE * float(np.ptp(own[:lead]))) ** 2
+        parted = np.flatnonzero(local[lead:] > allowed)
+        found[sweep] = lead + int(parted[0]) if parted.size else int(other.size)
+    return found
+
+
+def _longest(agreed: dict[int, int]) -> int:
+    """Return how long the fewest sightings that make a template agree."""
+    return sorted(agreed.values())[-FEWEST_SIGHTINGS]
+
+
+def _clearness(agreed: dict[int, int]) -> tuple[int, int, int]:
+    """Return how good a reference is: how long its sightings agree, how many that long, and all together."""
+    longest = _longest(agreed)
+    return longest, sum(n >= longest for n in agreed.values()), sum(agreed.values())
+
+
+def _template(rows: Array, at: dict[int, int], agreed: dict[int, int], first: int, lead: int) -> Array:
+    """Return the wave: its beginning is the median of all sightings, the rest that of those that agree longest."""
+    length = _longest(agreed)
+    parts = np.full((len(at), length), np.nan)
+    for row, (sweep, lag) in enumerate(at.items()):
+        part = rows[sweep, first + lag : first + lag + (length if agreed[sweep] >= length else lead)]
+        parts[row, : part.size] = part[:length]
+    return np.asarray(np.nanmedian(parts, axis=0))

@@ -1,0 +1,41 @@
+"""What is remembered of a file that a batch has dealt with. No database here: the batch decides, the store keeps."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+__all__ = ["Known", "Seen", "SeenOutcome"]
+
+SeenOutcome = Literal["stored", "failed", "ignored"]
+
+
+class Seen(NamedTuple):
+    """One file as it was when it was last dealt with.
+
+    Parameters
+    ----------
+    path
+        Absolute.
+    stamp
+        Its size, times and number, and those of its sidecar.
+    outcome
+        Whether it gave a result, failed, or is no recording.
+    content_key, sidecar_sha256
+        What a result is filed under; ``None`` where there is none.
+    circumstances
+        Of a file that gave no result: the SHA-256 over everything else that decided it.
+    """
+
+    path: str
+    stamp: str
+    outcome: SeenOutcome
+    content_key: str | None = None
+    sidecar_sha256: str | None = None
+    circumstances: str | None = None
+
+
+class Known(NamedTuple):
+    """What the store remembers of a file; ``runs`` are the fingerprints of its runs, and whether they are current."""
+
+    seen: Seen
+    runs: dict[str, bool]
