@@ -379,6 +379,8 @@ def _recording_field(study: Study, date: dt.date | None) -> str:
         words.append(_LETTERS[study.side])
     if study.nerve and study.nerve.isascii() and read_study_words(study.nerve).nerve == study.nerve:
         words += [*(word.capitalize() for word in study.nerve.split()), "Nerve"]
+    if study.direction is not None:
+        words.append(study.direction.value)
     return f"Startdate {'X' if date is None else format_date(date)} X X X {'_'.join(words)}"[:80]
 
 
