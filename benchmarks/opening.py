@@ -1,7 +1,7 @@
 """Opening a motor EDF+D file, beside what pyedflib needs for the same samples as EDF+C.
 
-Three steps of the peer, because each gives something else: its C code alone (samples and annotations), the same with the
-header fields that a recording needs to be understood, and its own function for whole files.
+Three steps of the peer, because each gives something else: its C code alone (samples and annotations), the same with
+the header fields that a recording needs to be understood, and its own function for whole files.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def run() -> dict[str, float]:
         steps = {"ncs_read_s": (discontinuous, ncs.read), **{name: (continuous, step) for name, step in _PEER.items()}}
         times: dict[str, list[float]] = {name: [] for name in steps}
         for _ in range(ROUNDS + 1):  # in turns, so that whatever else the machine does meets all of them
-            for name, (paths, step) in steps.items():
-                times[name].append(_per_file(paths, step))
+            for key, (paths, step) in steps.items():
+                times[key].append(_per_file(paths, step))
     medians = {name: statistics.median(taken[1:]) for name, taken in times.items()}
     ours = medians["ncs_read_s"]
     print(f"  ncs.read: EDF+D to a checked visit       {ours * 1e3:7.3f} ms a file")

@@ -5,6 +5,7 @@ What must be true on every machine stands in ``docs/cluster.md``; what can be ch
 
 from __future__ import annotations
 
+import importlib
 import os
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,7 +57,7 @@ def connected(address: str, paths: Sequence[str] = (), *, timeout_s: float = 10.
         When the scheduler does not answer, has no workers, or a worker lacks this version of ncs or the files.
     """
     try:
-        import distributed
+        distributed: Any = importlib.import_module("distributed")
     except ImportError as error:
         raise MissingDependencyError(
             "work on a cluster needs distributed, which is not installed: pip install 'ncs[cluster]'"

@@ -173,7 +173,7 @@ class Crew:
         self._ours: ProcessPoolExecutor | None = None
         self._single: ProcessPoolExecutor | None = None
         self._proven = False
-        self._stopping = get_context("spawn").Event()
+        self._stopping: Event | None = None
         self._under_way: deque[_Task] = deque()
         self._most = _tasks_for(self.jobs if executor is None else jobs or _workers_of(executor))
 
@@ -197,7 +197,8 @@ class Crew:
 
     def stop(self) -> None:
         """Let processes that are ours end their tasks after the files they have at hand."""
-        self._stopping.set()
+        if self._stopping is not None:
+            self._stopping.set()
 
     def dismiss(self) -> None:
         """Cancel what has not begun; end the processes that are ours."""
@@ -214,6 +215,7 @@ class Crew:
         executor = self._theirs
         if executor is None:
             if self._ours is None:
+                self._stopping = get_context("spawn").Event()
                 self._ours = _pool(self.jobs, self._stopping)
             executor = self._ours
         try:

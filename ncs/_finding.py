@@ -25,7 +25,13 @@ __all__ = ["Item", "Tally", "count", "find"]
 _SIDECAR_ENDING = ".ncs.json"
 _SETTLED_NS = 2_000_000_000
 """A file that changed less than two seconds ago may change again within one tick of a file system's clock."""
-_NEVER_RECORDINGS = re.compile(r"^\.|\.ncs\.json$|\.toml$|\.(db|sqlite3?)(-wal|-shm|-journal)?$", re.IGNORECASE)
+_NEVER_RECORDINGS = re.compile(
+    r"^\.|\.ncs\.json$|\.toml$|\.(db|sqlite3?)(-wal|-shm|-journal)?$"
+    # tables of a BIDS data set
+    r"|^(participants|samples|dataset_description)\.(tsv|json)$"
+    r"|^([a-z]+-[a-z0-9+]+_)*(channels|coordsystem|electrodes|emg|events|scans|sessions|marks|measurements)\.(tsv|json)$",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)

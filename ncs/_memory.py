@@ -69,7 +69,7 @@ def identify(path: str, how: How) -> Identity | None:
         content_key=_companions.content_hash_of(hashes),
         fingerprint=fingerprint_of(how, sidecar_sha256),
         sidecar_sha256=sidecar_sha256,
-        is_single=not _companions.may_have_companions(head),
+        is_single=not _companions.may_have_companions(Path(path), head),
     )
 
 
@@ -230,6 +230,6 @@ class Memory:
     def _may_have_companions(path: str) -> bool:
         try:
             with Path(path).open("rb") as file:
-                return _companions.may_have_companions(file.read(_recording.HEAD_BYTES))
+                return _companions.may_have_companions(Path(path), file.read(_recording.HEAD_BYTES))
         except (OSError, ValueError):
             return True

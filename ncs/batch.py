@@ -303,13 +303,15 @@ class _Run:
 
     @staticmethod
     def _is_named_as_recording(path: str) -> bool:
-        """Return whether the name ends as a machine's recordings do; text may be anything."""
+        """Return whether the name ends as a machine's recordings do, also those not read; text may be anything."""
+        from ncs.io import UNREAD
         from ncs.io.registry import readers
 
         formats = [entry.reader for entry in readers() if entry.reader is not None]
         anything = {ending for each in formats if each.name == "text" for ending in each.extensions}
-        ending = Path(path).suffix.lower()
-        return ending not in anything and any(ending in each.extensions for each in formats)
+        known = {ending for each in formats for ending in each.extensions}
+        known |= {ending for each in UNREAD for ending in each.extensions}
+        return Path(path).suffix.lower() in known - anything
 
     @staticmethod
     def _is_described(path: str) -> bool:

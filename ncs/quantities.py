@@ -153,22 +153,22 @@ _ROWS = (
     ),
 )  # fmt: skip
 
-_AANEM_RNS = "Preston & Shapiro, Electromyography and Neuromuscular Disorders (cited second-hand)"
+_PRESTON = "Preston & Shapiro, Electromyography and Neuromuscular Disorders (cited second-hand)"
 _NCS = "ncs"
 _RECALLED = "recalled, provisional"
 
 # name, unit, heading, per, decimals, definition, source. Of a train of stimuli, ``segment`` names the train.
 _SPECIAL = (
     ("train_first_amplitude", "uV", "A1", "segment", 2,
-     "CMAP amplitude (baseline to negative peak) of the first response of a train.", _AANEM_RNS),
+     "CMAP amplitude (baseline to negative peak) of the first response of a train.", _PRESTON),
     ("train_first_area", "uV.ms", "area 1", "segment", 1,
-     "Negative-peak area of the first response of a train.", _AANEM_RNS),
+     "Negative-peak area of the first response of a train.", _PRESTON),
     ("decrement_4th", "%", "decr. 4th", "segment", 1,
      "Loss of CMAP amplitude at the fourth response of a train, in percent of the first; negative for a gain.",
-     _AANEM_RNS),
+     _PRESTON),
     ("decrement_5th", "%", "decr. 5th", "segment", 1,
      "Loss of CMAP amplitude at the fifth response of a train, in percent of the first; negative for a gain.",
-     _AANEM_RNS),
+     _PRESTON),
     ("decrement_maximum", "%", "decr. max.", "segment", 1,
      ("Largest loss of CMAP amplitude of any response of a train, in percent of the first; the method has the response "
      "and the whole course."), _NCS),
@@ -178,9 +178,9 @@ _SPECIAL = (
      ("Largest gain of CMAP amplitude of any response of a train, in percent of the first; negative where all are "
      "smaller."), _NCS),
     ("area_decrement_4th", "%", "area decr. 4th", "segment", 1,
-     "Loss of negative-peak area at the fourth response of a train, in percent of the first.", _AANEM_RNS),
+     "Loss of negative-peak area at the fourth response of a train, in percent of the first.", _PRESTON),
     ("area_decrement_5th", "%", "area decr. 5th", "segment", 1,
-     "Loss of negative-peak area at the fifth response of a train, in percent of the first.", _AANEM_RNS),
+     "Loss of negative-peak area at the fifth response of a train, in percent of the first.", _PRESTON),
     ("area_decrement_maximum", "%", "area decr. max.", "segment", 1,
      "Largest loss of negative-peak area of any response of a train, in percent of the first.", _NCS),
     ("area_decrement_last", "%", "area decr. last", "segment", 1,
@@ -189,22 +189,22 @@ _SPECIAL = (
      "Largest gain of negative-peak area of any response of a train, in percent of the first.", _NCS),
     ("exercise_increment", "%", "incr. exercise", "segment", 1,
      ("Gain of CMAP amplitude of the first response of a train after exercise over the first one before, in percent "
-     "of that."), _AANEM_RNS),
+     "of that."), _PRESTON),
     ("area_exercise_increment", "%", "area incr. exercise", "segment", 1,
-     ("Gain of negative-peak area of the first response of a train after exercise over the first one before, in percent "
-     "of that."), _AANEM_RNS),
+     ("Gain of negative-peak area of the first response of a train after exercise over the first one before, in "
+     "percent of that."), _PRESTON),
     ("stimulation_rate", "Hz", "rate", "segment", 2,
      "One over the median interval between the stimuli of a train.", _NCS),
     ("latency_step", "ms", "step", "segment", 2,
-     "Difference of the motor latencies of two neighbouring stimulation sites of an inching study, proximal minus distal.",
-     _AANEM_RNS),
+     ("Difference of the motor latencies of two neighbouring stimulation sites of an inching study, proximal minus "
+     "distal."), _PRESTON),
     ("latency_step_per_10_mm", "ms", "step/10 mm", "segment", 2,
      "Latency step over the distance of the two sites, for 10 mm.", _NCS),
     ("latency_step_maximum", "ms", "largest step", "study", 2,
      "Largest latency step for 10 mm of an inching study; the method says where, and what the others are like.", _NCS),
     ("amplitude_step_maximum", "%", "largest drop", "study", 1,
-     ("Largest loss of CMAP amplitude between two neighbouring sites of an inching study, in percent of the distal one; "
-     "the method says where."), _NCS),
+     ("Largest loss of CMAP amplitude between two neighbouring sites of an inching study, in percent of the distal "
+     "one; the method says where."), _NCS),
     ("mixed_onset_latency", "ms", "onset", "site", 2,
      "Time from the stimulus to the onset of the mixed nerve potential (2 % of its negative peak).", _BUSCHBACHER),
     ("mixed_peak_latency", "ms", "peak", "site", 2,
@@ -213,7 +213,8 @@ _SPECIAL = (
     ("mixed_amplitude", "uV", "amplitude", "site", 1,
      "Amplitude of the mixed nerve potential from baseline (onset) to the negative peak.", _BUSCHBACHER),
     ("mixed_peak_to_peak_amplitude", "uV", "p-p", "site", 1,
-     "Amplitude of the mixed nerve potential from the negative peak to the positive peak that follows it.", _BUSCHBACHER),
+     "Amplitude of the mixed nerve potential from the negative peak to the positive peak that follows it.",
+     _BUSCHBACHER),
     ("mixed_conduction_velocity", "m/s", "velocity", "segment", 1,
      ("Distance from the stimulation site to the recording electrode over the onset latency, or, for a segment between "
      "two stimulation sites, their distance over the difference of the onset latencies."), _BUSCHBACHER),
@@ -245,16 +246,16 @@ _SPECIAL = (
      "How many of the largest gaps between neighbouring amplitudes of a CMAP scan add up to half of the maximum.",
      _RECALLED),
     ("blink_r1_latency", "ms", "R1", "site", 2,
-     "Onset latency of R1 of the blink reflex: the median of the sweeps in which it is found.", _AANEM_RNS),
+     "Onset latency of R1 of the blink reflex: the median of the sweeps in which it is found.", _PRESTON),
     ("blink_r1_amplitude", "uV", "R1 ampl.", "site", 1,
-     "Amplitude of R1 from its largest negative to its largest positive peak: the median of the sweeps.", _AANEM_RNS),
+     "Amplitude of R1 from its largest negative to its largest positive peak: the median of the sweeps.", _PRESTON),
     ("blink_r1_persistence", "%", "R1 persist.", "site", 0, "Share of the sweeps in which R1 is found.", _NCS),
     *(
         row
         for side in ("ipsilateral", "contralateral")
         for row in (
             (f"blink_r2_{side}_latency", "ms", f"R2 {side[:5]}.", "site", 1,
-             f"Shortest onset latency of the {side} R2 of the blink reflex in any sweep.", _AANEM_RNS),
+             f"Shortest onset latency of the {side} R2 of the blink reflex in any sweep.", _PRESTON),
             (f"blink_r2_{side}_median_latency", "ms", f"R2 {side[:5]}. median", "site", 1,
              f"Median onset latency of the {side} R2 of the blink reflex.", _NCS),
             (f"blink_r2_{side}_persistence", "%", f"R2 {side[:5]}. persist.", "site", 0,
@@ -263,17 +264,19 @@ _SPECIAL = (
     ),
 )  # fmt: skip
 
-_MILLIVOLTS = {"display_unit": "mV", "display_factor": 1e-3}
-_MILLIVOLT_MS = {"display_unit": "mV.ms", "display_factor": 1e-3}
 _SMALL = ("mixed_", "blink_", "scan_noise")
+"""How names begin whose values are printed in microvolts."""
 
-_SPECIAL_ROWS = tuple(
-    Quantity(
+
+def _special(name: str, unit: str, label: str, per: str, decimals: int, definition: str, source: str) -> Quantity:
+    display = {} if name.startswith(_SMALL) else {"uV": "mV", "uV.ms": "mV.ms"}
+    return Quantity(
         name=name, unit=unit, label=label, per=per, decimals=decimals, definition=definition, source=source,
-        **({} if name.startswith(_SMALL) else _MILLIVOLTS if unit == "uV" else _MILLIVOLT_MS if unit == "uV.ms" else {}),
-    )  # type: ignore[arg-type]
-    for name, unit, label, per, decimals, definition, source in _SPECIAL
-)  # fmt: skip
+        display_unit=display.get(unit, ""), display_factor=1e-3 if unit in display else 1.0,
+    )  # fmt: skip
+
+
+_SPECIAL_ROWS = tuple(_special(*row) for row in _SPECIAL)
 
 _KIERNAN = "Kiernan et al., Muscle Nerve 2000;23:399-409 (cited second-hand); computed by the recorder"
 

@@ -21,7 +21,7 @@ from ncs.export._wide import Place, wide_columns
 from ncs.quantities import QUANTITIES
 from ncs.results import COLUMNS, Reason
 from ncs.store._rows import MARK_COLUMNS
-from tests.store.build import build_result, build_visit
+from tests.store.build import DATE, build_result, build_visit
 
 WRITERS = pytest.mark.parametrize(("write", "suffix"), [(write_csv, "csv"), (write_parquet, "parquet")])
 KEYS = ["subject", "date", "nerve", "side", "technique", "recording_site", "recording"]
@@ -200,6 +200,30 @@ def test_nothing_personal_is_written(tmp_path, write, suffix):
     assert b"S1" in content
     for secret in (b"Erika", b"Mustermann", b"1957-08", b"birth"):
         assert secret not in content
+
+
+def test_who_edited_a_mark_is_not_written(tmp_path):
+    visit, _ = ncs.simulate.visit("S1", DATE, seed=1)
+    with ncs.open_store(tmp_path / "ncs.db") as store:
+        store.save(ncs.analyze(visit))
+        where = {"nerve": "median", "technique": "motor", "site": "wrist"}
+        store.edit_mark("S1", DATE, mark="onset", value=4.0, author="Ada; Lovelace", reason="a step", **where)
+        store.edit_mark("S1", DATE, mark="end", value=9.0, author="Ada", reason="a tail", **where)
+        write_csv(store, tmp_path / "out")
+        stored = store.measurements()
+    assert b"Ada" not in b"".join(path.read_bytes() for path in (tmp_path / "out").iterdir())
+    read = read_table(tmp_path / "out" / "long.csv")
+    edited = stored["flags"].str.contains("edited")
+    assert edited.sum() > 2
+    words = {
+        "onset moved by Ada; Lovelace": "onset moved by a person",
+        "end of negative peak moved by Ada": "end of negative peak moved by a person",
+    }
+    expected = stored["method"].copy()
+    for name, anonymous in words.items():
+        expected = expected.str.replace(name, anonymous, regex=False)
+    assert read["method"].tolist() == expected.tolist()
+    assert read.drop(columns="method").equals(stored.drop(columns="method"))
 
 
 @WRITERS

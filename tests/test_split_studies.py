@@ -146,7 +146,7 @@ def test_other_nerves_sides_and_recording_sites_have_nothing_to_do_with_each_oth
 
 
 def test_visits_of_two_subjects_or_days_are_refused():
-    with pytest.raises(InvalidInputError, match="subject: expected visits of one subject, found P[12] .*, P[12]"):
+    with pytest.raises(InvalidInputError, match=r"subject: expected visits of one subject, found P[12] .*, P[12]"):
         merge([part("wrist"), part("elbow", name="P2")])
     with pytest.raises(InvalidInputError, match="date: expected visits of one date"):
         merge([part("wrist"), replace(part("elbow"), date=dt.date(2021, 3, 2))])

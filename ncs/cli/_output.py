@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from textwrap import indent
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
@@ -16,11 +17,13 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 __all__ = [
-    "clean", "fits", "print_error", "print_json", "print_lines", "print_table", "stderr", "stdout", "table",
+    "clean", "fits", "print_error", "print_json", "print_json_list", "print_lines", "print_table", "stderr", "stdout",
+    "table",
 ]  # fmt: skip
 
 _UNLIMITED = 100_000
 """Columns of a pipe: nothing is wrapped or cut where no eye is limited by a window."""
+_END = "\n}"
 _PLAIN = str.maketrans({"±": "+/-", "°": "", "…": "..."})
 
 
@@ -103,4 +106,21 @@ def _write(stream: TextIO, text: str) -> None:
 
 def print_json(document: Any) -> None:
     """Print one JSON document to stdout; numbers that JSON does not know are refused, not written."""
-    print_lines(json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False))
+    print_lines(_json(document))
+
+
+def print_json_list(document: dict[str, Any], name: str, entries: Iterable[Any]) -> None:
+    """Print one JSON object to stdout, with a list as its last member whose entries are made and written one by one."""
+    print_lines(f"{_json(document).removesuffix(_END)},", f'  "{name}": [')
+    last = None
+    for entry in entries:
+        if last is not None:
+            print_lines(f"{last},")
+        last = indent(_json(entry), "    ")
+    if last is not None:
+        print_lines(last)
+    print_lines(f"  ]{_END}")
+
+
+def _json(content: Any) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=True, allow_nan=False)

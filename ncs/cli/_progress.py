@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["progress_bar"]
 
 _PATIENCE_S = 1.0
+_REDRAWN_S = 0.1
 _NOTHING = (0, 0, 0)
 
 
@@ -26,20 +28,28 @@ class _Bar:
         self._lock = threading.Lock()
         self._state = _NOTHING
         self._bar: Any = None
+        self._drawn = 0.0
         self._ended = False
 
     def appear(self) -> None:
         """Draw the bar for the first time."""
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         from ncs.cli._output import stderr
 
         with self._lock:
             if self._ended:
                 return
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}"),
+                TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+                TextColumn("{task.fields[left]}"),
+            )
             self._bar = Progress(*columns, console=stderr(), transient=True)
-            self._bar.add_task("starting (slow only the first time)", total=None)
+            self._bar.add_task("starting (slow only the first time)", total=None, rate="", left="")
             self._bar.start()
             if self._state != _NOTHING:
                 self._draw()
@@ -48,7 +58,8 @@ class _Bar:
         """Take in how far the batch is."""
         with self._lock:
             self._state = (progress.done + progress.failed + progress.skipped, progress.total, progress.failed)
-            self._draw()
+            if time.monotonic() - self._drawn >= _REDRAWN_S:
+                self._draw()
 
     def end(self) -> None:
         """Remove the bar."""
@@ -61,7 +72,11 @@ class _Bar:
         if self._bar is not None:
             finished, total, failed = self._state
             words = f"{self._words}, {failed} failed" if failed else self._words
-            self._bar.update(self._bar.task_ids[0], completed=finished, total=total or None, description=words)
+            self._drawn = time.monotonic()
+            task = self._bar.tasks[0]
+            rate = f"{task.speed:.0f}/s" if task.speed else ""
+            left = "left" if rate else ""
+            self._bar.update(task.id, completed=finished, total=total or None, description=words, rate=rate, left=left)
 
 
 @contextmanager

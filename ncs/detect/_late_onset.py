@@ -26,9 +26,14 @@ SCALE_STEP_MS: Final = 0.04
 SCALES_MS: Final = (0.1, 6.0)
 HEIGHT_SD: Final = 0.15
 """How far the height of the smoothed extreme may be off, as a share."""
-OFFSET_SD: Final = 1.0
-OFFSET_SHARE: Final = 0.02
-"""How far the baseline may be off, in standard deviations of the noise and as a share of the height."""
+BASELINE_SD: Final = 3.0
+BASELINE_SHARE: Final = 0.01
+"""How far the baseline may be off, in standard deviations of the noise and as a share of the height; it may drift by the
+latter."""
+ONSET_SHARE: Final = 0.02
+CLEAR_NOISE: Final = 3.0
+LEAST_SD_MS: Final = 0.05
+FEWEST_BINS: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -46,14 +51,14 @@ class LateRise:
 
 
 @cache
-def late_rise() -> LateRise:
-    """Return the learned rise."""
+def late_rise(response: str) -> LateRise:
+    """Return the learned rise of a response."""
     with files("ncs.detect").joinpath("late_rise.npz").open("rb") as stream, np.load(stream) as data:
-        first, step = (float(x) for x in data["grid"])
-        middle, spread = (float(x) for x in data["log_scale"])
+        first, step = (float(x) for x in data[f"{response}_grid"])
+        middle, spread = (float(x) for x in data[f"{response}_log_scale"])
         return LateRise(
-            first=first, step=step, mean=data["mean"], modes=data["modes"], prior_sd=data["prior_sd"],
-            rest=data["rest"], log_scale=middle, log_scale_sd=spread,
+            first=first, step=step, mean=data[f"{response}_mean"], modes=data[f"{response}_modes"], prior_sd=data[f"{response}_prior_sd"],
+            rest=data[f"{response}_rest"], log_scale=middle, log_scale_sd=spread,
         )  # fmt: skip
 
 
@@ -66,17 +71,21 @@ def crossing_60(y: Array, top: int, height: float) -> float:
     return i + (CROSSING * height - float(y[i])) / float(y[i + 1] - y[i])
 
 
-def rise_onset(y: Array, crossed: float, height: float, noise_uv: float, rate_khz: float) -> tuple[float, float]:
+def rise_onset(
+    rise: LateRise, y: Array, crossed: float, *, height: float, largest: float, noise_uv: float, rate_khz: float
+) -> tuple[float, float]:
     """Return the onset of a rise and its standard deviation, in columns.
 
     Parameters
     ----------
+    rise
+        What is learned of such rises.
     y
         One row, the first deflection upwards.
     crossed
         Where it crosses 60 % of the first deflection, in columns.
-    height
-        Of the first deflection.
+    height, largest
+        Of the first deflection, and of the largest one.
     noise_uv
         Of ``y`` averaged over ``BIN_MS``.
     rate_khz
@@ -85,28 +94,41 @@ def rise_onset(y: Array, crossed: float, height: float, noise_uv: float, rate_kh
     Notes
     -----
     The likelihood over the time scale, with everything else integrated out, times the learned distribution of time
-    scales; its mean and standard deviation are the estimate.
+    scales; its mean and standard deviation are the estimate. Where 2 % of the largest deflection stand clear of the
+    noise, no shape is needed: the crossing of that level, above the fitted baseline, is the onset.
     """
-    rise = late_rise()
     width = max(1, round(BIN_MS * rate_khz))
     last = int(crossed) + 1
     count = min(last, round(BEFORE_MS * rate_khz)) // width
-    if count < 8:
+    if count < FEWEST_BINS:
         return math.nan, math.nan
     start = last - count * width
     value = y[start:last].reshape(count, width).mean(axis=1)
     before = (start + (np.arange(count) + 0.5) * width - 0.5 - crossed) / rate_khz
     scale = np.arange(SCALES_MS[0], min(SCALES_MS[1], -float(before[0])), SCALE_STEP_MS)
-    score = _scores(rise, value, before, scale, height, noise_uv)
+    if scale.size == 0:
+        return math.nan, math.nan
+    score, baseline = _scores(rise, value, before, scale, height, noise_uv)
     weight = np.exp(-0.5 * (score - score.min()))
     weight /= weight.sum()
     middle = float(weight @ scale)
+    level = ONSET_SHARE * largest
+    if level > CLEAR_NOISE * noise_uv:
+        above = value - weight @ baseline
+        low = np.flatnonzero(above <= level)
+        if low.size and low[-1] < count - 1:
+            i = int(low[-1])
+            step = float(above[i + 1] - above[i])
+            at = float(before[i]) + (level - float(above[i])) / step * (float(before[i + 1]) - float(before[i]))
+            return crossed + at * rate_khz, math.hypot(noise_uv / step * width, LEAST_SD_MS * rate_khz)
     spread = math.sqrt(max(float(weight @ (scale - middle) ** 2), 0.0) + SCALE_STEP_MS**2 / 12)
     return crossed - middle * rate_khz, spread * rate_khz
 
 
-def _scores(rise: LateRise, value: Array, before_ms: Array, scale_ms: Array, height: float, noise: float) -> Array:
-    """Return minus twice the log of the posterior for every time scale."""
+def _scores(
+    rise: LateRise, value: Array, before_ms: Array, scale_ms: Array, height: float, noise: float
+) -> tuple[Array, Array]:
+    """Return minus twice the log of the posterior for every time scale, and the fitted baseline, a row for each."""
     u = 1.0 + before_ms[np.newaxis, :] / scale_ms[:, np.newaxis]
     position = np.clip((u - rise.first) / rise.step, 0.0, rise.mean.size - 1.0)
     at = np.arange(rise.mean.size)
@@ -115,16 +137,17 @@ def _scores(rise: LateRise, value: Array, before_ms: Array, scale_ms: Array, hei
         np.where(inside, np.interp(position, at, shape), 0.0) for shape in (rise.mean, rise.rest, *rise.modes)
     )
     variance = noise**2 + (height * rest) ** 2
-    drift = np.broadcast_to(before_ms / BEFORE_MS, mean.shape)
-    columns = np.stack([height * mean, *(height * mode for mode in modes), np.ones_like(mean), drift], axis=2)
-    rest_sd = math.hypot(OFFSET_SD * noise, OFFSET_SHARE * height)
-    prior = np.array([HEIGHT_SD, *rise.prior_sd, rest_sd, rest_sd])
+    flat, drift = np.ones_like(mean), np.broadcast_to(before_ms / BEFORE_MS, mean.shape)
+    columns = np.stack([height * mean, *(height * mode for mode in modes), flat, drift], axis=2)
+    baseline_sd = math.hypot(BASELINE_SD * noise, BASELINE_SHARE * height)
+    prior = np.array([HEIGHT_SD, *rise.prior_sd, baseline_sd, BASELINE_SHARE * height])
     left = (value[np.newaxis, :] - height * mean)[:, :, np.newaxis]
-    weighted = columns / variance[:, :, np.newaxis]
-    precision = np.swapaxes(weighted, 1, 2) @ columns + np.diag(1.0 / prior**2)
-    gain = np.swapaxes(weighted, 1, 2) @ left
+    weighted = np.swapaxes(columns / variance[:, :, np.newaxis], 1, 2)
+    precision = weighted @ columns + np.diag(1.0 / prior**2)
+    gain = weighted @ left
     solved = np.linalg.solve(precision, gain)
     misfit = (left[:, :, 0] ** 2 / variance).sum(axis=1) - (gain * solved).sum(axis=(1, 2))
     evidence = np.log(variance).sum(axis=1) + np.linalg.slogdet(precision)[1]
     scaled = (np.log(scale_ms) - rise.log_scale) / rise.log_scale_sd
-    return np.asarray(misfit + evidence + scaled**2 + 2.0 * np.log(scale_ms))
+    score = misfit + evidence + scaled**2 + 2.0 * np.log(scale_ms)
+    return np.asarray(score), np.asarray(solved[:, -2] + solved[:, -1] * before_ms / BEFORE_MS)

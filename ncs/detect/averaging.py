@@ -155,8 +155,6 @@ def _is_saturated(sweep: FloatArray, stimulus_ms: float, rate_khz: float) -> boo
     longest = max(_STANDS_SAMPLES, round(_STANDS_MS * rate_khz))
     blanked = _blank(sweep.size, stimulus_ms, rate_khz)
     for extreme in (float(sweep.max()), float(sweep.min())):
-        if abs(extreme - middle) <= _FAR_OUT * usual:
-            continue
         stands = np.concatenate(([False], (sweep == extreme) & ~blanked, [False]))
         edges = np.flatnonzero(stands[1:] != stands[:-1])
         if np.any(edges[1::2] - edges[::2] >= longest):

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ncs.detect._late_onset import BIN_MS, crossing_60, rise_onset
+from ncs.detect._late_onset import BIN_MS, LateRise, crossing_60, late_rise, rise_onset
 from ncs.detect._late_waves import (
     Wave,
     find_waves,
@@ -40,6 +40,8 @@ class LateResponse:
 
     Parameters
     ----------
+    name
+        Its key in ``LATE``.
     earliest_ms, latest_ms
         Where its onset is sought; F waves not before the M wave is over.
     least_uv
@@ -50,6 +52,7 @@ class LateResponse:
         Whether it changes from sweep to sweep: then what recurs is something else.
     """
 
+    name: str
     earliest_ms: float
     latest_ms: float
     least_uv: float
@@ -59,8 +62,8 @@ class LateResponse:
 
 LATE: Final = MappingProxyType(
     {
-        "f_wave": LateResponse(earliest_ms=12.0, latest_ms=120.0, least_uv=40.0, least_noise=8.0, varies=True),
-        "h_reflex": LateResponse(earliest_ms=22.0, latest_ms=80.0, least_uv=40.0, least_noise=8.0, varies=False),
+        "f_wave": LateResponse(name="f_wave", earliest_ms=12.0, latest_ms=120.0, least_uv=40.0, least_noise=8.0, varies=True),
+        "h_reflex": LateResponse(name="h_reflex", earliest_ms=22.0, latest_ms=80.0, least_uv=40.0, least_noise=8.0, varies=False),
     }
 )
 """F waves count from 40 uV peak to peak (the rule of PhysioNeurophys, and of clinical practice)."""
@@ -179,7 +182,7 @@ def _mark_rows(
     marks.noise_uv[rows] = noise
     for wave in chosen:
         if wave is not None:
-            _mark_wave(marks, int(rows[wave.sweep]), wave, (rest, z, noise, fine), t, rate_khz)
+            _mark_wave(marks, int(rows[wave.sweep]), wave, (rest, z, noise, fine), t, rate_khz, late_rise(kind.name))
             _clip(marks, int(rows[wave.sweep]), y[wave.sweep], t_ms, t[wave.first], t[wave.last])
     if kind.varies:
         marks.flags[rows[repeats(z, chosen, noise, rate_khz)]] |= Flag.REPEATER
@@ -224,7 +227,7 @@ def _chosen(
 
 
 def _mark_wave(
-    marks: Marks, row: int, wave: Wave, sweeps: tuple[Array, ...], t: Array, rate_khz: float
+    marks: Marks, row: int, wave: Wave, sweeps: tuple[Array, ...], t: Array, rate_khz: float, rise: LateRise
 ) -> None:
     rest, z, noise, fine = (part[wave.sweep] for part in sweeps)
     part = z[wave.first : wave.last + 1]
@@ -236,7 +239,7 @@ def _mark_wave(
     marks.peak_sd_uv[row], marks.peak_to_peak_sd_uv[row] = noise, math.sqrt(2.0) * noise
     marks.baseline_uv[row] = 0.0
     marks.end_ms[row] = marks.last_end_ms[row] = t[wave.last]
-    onset, sd = _onset(rest, z, float(noise), wave, rate_khz, float(fine))
+    onset, sd = _onset(rest, z, float(noise), wave, float(fine), rate_khz, rise)
     if not math.isfinite(onset):
         marks.outcome[row] = Outcome.TOO_NOISY
         return
@@ -245,7 +248,9 @@ def _mark_wave(
     marks.area_uv_ms[row] = float(np.abs(part).sum()) / rate_khz
 
 
-def _onset(rest: Array, z: Array, noise: float, wave: Wave, rate_khz: float, fine: float) -> tuple[float, float]:
+def _onset(
+    rest: Array, z: Array, noise: float, wave: Wave, fine: float, rate_khz: float, rise: LateRise
+) -> tuple[float, float]:
     """Return the onset of a wave and its standard deviation, in columns; its first deflection is turned upwards."""
     at = _first_extreme(z, noise, wave, rate_khz)
     sign = 1.0 if z[at] > 0 else -1.0
@@ -255,7 +260,10 @@ def _onset(rest: Array, z: Array, noise: float, wave: Wave, rate_khz: float, fin
     if not math.isfinite(crossed):
         return math.nan, math.nan
     i = int(crossed)
-    onset, sd = rise_onset(sign * rest, crossed, height, fine, rate_khz)
+    largest = float(np.abs(z[wave.first : wave.last + 1]).max())
+    onset, sd = rise_onset(
+        rise, sign * rest, crossed, height=height, largest=largest, noise_uv=fine, rate_khz=rate_khz
+    )
     slope = max(float(row[i + 1] - row[i]), 1e-9)
     return onset, math.hypot(sd, noise / slope)
 

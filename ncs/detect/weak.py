@@ -10,7 +10,6 @@ from dataclasses import fields, replace
 from typing import Any, Final
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
 from ncs.detect.marks import Marks, Outcome
@@ -75,15 +74,13 @@ def find_weak_snap(sweeps_uv: ArrayLike, sampling_rate_hz: float, *, stimulus_ms
     first, last = int((stimulus_ms + _FIRST_MS) * rate) + 1, min(int((stimulus_ms + _LAST_MS) * rate), n_samples)
     if n_sweeps < _LEAST_SWEEPS or first < 0 or last - first < int(4 * _NEAR_MS * rate):
         return marks
-    wavelets = [_wavelet(width * rate) for width in _WIDTHS_MS]
-    mean = y.mean(axis=0)
-    scores = [np.convolve(mean, wavelet, "same")[first:last] for wavelet in wavelets]
-    scale = [_largest_by_chance(y, wavelet, first, last) for wavelet in wavelets]
-    best = max(range(len(wavelets)), key=lambda i: float(scores[i].max()) / scale[i])
-    if not scores[best].max() > _OVER_CHANCE * scale[best]:
+    correlated = [_scores(y, _wavelet(width * rate), first, last) for width in _WIDTHS_MS]
+    over_chance = [float(scores.mean(axis=0).max()) / _largest_by_chance(scores) for scores in correlated]
+    best = int(np.argmax(over_chance))
+    if not over_chance[best] > _OVER_CHANCE:
         return marks
-    smooth = _box(mean, max(1, round(_SMOOTH_MS * rate)))
-    near = first + int(scores[best].argmax())
+    smooth = _box(y.mean(axis=0), max(1, round(_SMOOTH_MS * rate)))
+    near = first + int(correlated[best].mean(axis=0).argmax())
     reach = int(0.5 * rate)
     low = max(near - reach, first)
     top = low + int(smooth[low : near + reach + 1].argmax())
@@ -103,18 +100,17 @@ def _box(values: FloatArray, width: int) -> FloatArray:
     return np.asarray(np.convolve(values, np.full(width, 1.0 / width), "same"))
 
 
-def _largest_by_chance(y: FloatArray, wavelet: FloatArray, first: int, last: int) -> float:
+def _scores(y: FloatArray, wavelet: FloatArray, first: int, last: int) -> FloatArray:
+    """Return the correlation of every sweep with a wavelet, shape ``(n_sweeps, last - first)``."""
+    return np.stack([np.convolve(sweep, wavelet, "same")[first:last] for sweep in y])
+
+
+def _largest_by_chance(scores: FloatArray) -> float:
     """Return the largest score in any average with half of the signs turned."""
-    n = y.shape[0]
+    n = scores.shape[0]
     signs = np.tile(np.where(np.arange(n) % 2 == 0, 1.0, -1.0), (_TURNS, 1))
     signs = np.random.default_rng(_SEED).permuted(signs, axis=1)
-    half = len(wavelet) // 2
-    low, high = max(first - half, 0), min(last + half, y.shape[1])
-    averages = signs @ y[:, low:high] / n
-    if averages.shape[1] < len(wavelet):
-        return np.inf
-    scores = sliding_window_view(averages, len(wavelet), axis=1) @ wavelet[::-1]
-    return float(scores.max())
+    return float((signs @ scores).max()) / n
 
 
 def _is_peak(smooth: FloatArray, top: int, first: int, last: int, near: int) -> bool:

@@ -151,6 +151,7 @@ MARKS = (
     _DATE,
     *_STUDY,
     _text("site", "Stimulation site of the trace.", "not stated"),
+    _text("response", "Which response of the trace was marked, for example cmap, snap or f_wave."),
     _text("kind", "sweep: marks of one sweep; measured: the marks that the measurements rest on."),
     _count("sweep", "Number of the sweep in its trace, from 0.", "the row is of kind measured"),
     *(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from ncs.export._wide import Place, WideColumn, laid_out, places_of, wide_column
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     import pandas as pd
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["WrittenTable", "write_csv", "write_parquet"]
 
 _MEASUREMENTS_AT_ONCE = 50_000
+_VERBS = ("moved", "placed", "taken away")
+_EDITED_BY = re.compile(rf"( (?:{'|'.join(_VERBS)}) by ).*?(?=; |$)")
 _SUBJECTS_AT_ONCE = 400
 """Databases limit how many parameters one statement takes."""
 
@@ -152,7 +155,10 @@ class _Export:
 
     def _measurements(self) -> Iterator[Cells]:
         for subjects in self._groups():
-            yield _cells(self._store.measurements(subjects, since=self._since, until=self._until), LONG)
+            cells = _cells(self._store.measurements(subjects, since=self._since, until=self._until), LONG)
+            authors = set(self._store.history(subjects)["author"])
+            cells["method"] = [_without_authors(text, authors) for text in cells["method"]]
+            yield cells
 
     def _long(self, found: set[tuple[Place, str]]) -> Iterator[Cells]:
         for cells in self._measurements():
@@ -177,6 +183,20 @@ class _Export:
     def _of_chosen(self, frame: pd.DataFrame) -> pd.DataFrame:
         keep = [visit in self._chosen for visit in zip(frame["subject"], frame["date"], strict=True)]
         return frame.loc[keep] if keep else frame
+
+
+def _without_authors(method: str, authors: Collection[str]) -> str:
+    """Return a method without the names of those who edited marks.
+
+    >>> _without_authors("onset changepoint; onset moved by A. Author; negative peak placed by B; C", {"B; C"})
+    'onset changepoint; onset moved by a person; negative peak placed by a person'
+    """
+    if _EDITED_BY.search(method) is None:
+        return method
+    for author in sorted(authors, key=len, reverse=True):
+        for verb in _VERBS:
+            method = method.replace(f" {verb} by {author}", f" {verb} by a person")
+    return _EDITED_BY.sub(r"\1a person", method)  # what another program has edited in the meantime
 
 
 def _written(file: _files.TableFile, pieces: Iterable[Cells]) -> int:

@@ -9,6 +9,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ncs.io._bids import is_named_as_recording, metadata_files
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -22,7 +24,7 @@ BRAINVISION = re.compile(
 NIHON_KOHDEN = re.compile(
     rb"(?:EEG-1100[ABC]  ?V01\.00|QI-403A   V0[12]\.00|EEG-2100  V0[12]\.00|DAE-2100D V0[12]\.[03]0|EEG-1200A V01\.00)"
 )
-READERS = frozenset({"mne", "neo"})
+READERS = frozenset({"bids", "mne", "neo"})
 """Names of the readers of all formats here."""
 _NAMED = re.compile(rb"^\s*(?:Data|Marker)File\s*=\s*([^\r\n]+)", re.IGNORECASE | re.MULTILINE)
 _NIHON_KOHDEN_PARTS = {".log", ".pnt", ".21e"}
@@ -41,6 +43,8 @@ def companions(path: Path, head: bytes) -> tuple[Path, ...]:
     head
         Its first bytes, the whole header of a BrainVision recording included.
     """
+    if tables := metadata_files(path):
+        return tables
     for recognises, find in _FORMATS:
         if recognises(head):
             found = {other for other in find(path, head) if other != path and other.is_file()}
@@ -48,9 +52,9 @@ def companions(path: Path, head: bytes) -> tuple[Path, ...]:
     return ()
 
 
-def may_have_companions(head: bytes) -> bool:
-    """Return whether a recording that begins so can consist of several files."""
-    return any(recognises(head) for recognises, _ in _FORMATS)
+def may_have_companions(path: Path, head: bytes) -> bool:
+    """Return whether a recording of this name that begins so can consist of several files."""
+    return is_named_as_recording(path) or any(recognises(head) for recognises, _ in _FORMATS)
 
 
 def is_part(path: Path, head_bytes: int) -> bool:

@@ -65,8 +65,8 @@ _MUSCLES = frozenset({("anterior", "tibial"), ("tibial", "anterior")})
 _LONGEST_NAME = max(map(len, _NERVES))
 # They say what was recorded, never where.
 _PREFIXES = frozenset(
-    {"cmap", "eeg", "emg", "eng", "ep", "mcs", "mnc", "mncs", "mncv", "nc", "ncs", "ncv", "rns", "scs", "snap", "snc",
-     "sncs", "sncv"}
+    {"blink", "cmap", "eeg", "emg", "eng", "ep", "mcs", "mnc", "mncs", "mncv", "nc", "ncs", "ncv", "rns", "scs", "snap",
+     "snc", "sncs", "sncv"}
 )  # fmt: skip
 _NUMBERED = re.compile(r"(?:ai|amp|ch|chan|channel|eeg|emg|eng|nc|signal|trace)?[\s_-]*\d*\Z", re.IGNORECASE)
 _WORDS = re.compile(r"[^\W_]+")

@@ -25,7 +25,7 @@ from ncs.io._stimulus_notes import Statement
 from ncs.io._study_words import direction_of, parse_filters, read_label, read_study_words
 from ncs.io._sweeps import Group, Sweep
 from ncs.io._units import voltage_factor
-from ncs.model import Calibration, Origin, Provenance, Side, Stimulus, Study, Trace, Visit
+from ncs.model import Calibration, Origin, Provenance, Side, Stimulus, Study, Technique, Trace, Visit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -418,12 +418,15 @@ def _make_study(file: _File, signal: Signal, members: list[tuple[Group, Trace]],
         traces = tuple([_without_unassigned(trace, group, label.site, file) for group, trace in members])
     place = next((one.recording for one in said if one.recording), None) if n_channels == 1 else None
     place_side, place = split_side(place) if place else (None, label.site)
-    side = _agreed_side(file, signal, said, (words.side, label.words.side, place_side))
+    done = technique(agreed(said, "technique", file.faults), words, label.words)
+    # A blink reflex is recorded on both sides of the face, whichever is stimulated.
+    of_stimuli = [] if done is Technique.BLINK_REFLEX else said
+    side = _agreed_side(file, signal, of_stimuli, (words.side, label.words.side, place_side))
     check_distances(traces, members, file.faults)
     temperature_c = agreed(said, "temperature_c", file.faults)
     fields: dict[str, Any] = {
         "nerve": agreed_word(agreed(said, "nerve", file.faults), words.nerve, label.words.nerve),
-        "technique": technique(agreed(said, "technique", file.faults), words, label.words),
+        "technique": done,
         "side": side,
         "direction": direction_of(text),
         "recording_site": place or None,

@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["encode_continuous", "encode_edf", "export_visit", "is_continuous", "sample_bytes_of", "write_edf"]
+__all__ = [
+    "EncodedPart", "encode_continuous", "encode_edf", "encoded_parts", "export_visit", "is_continuous",
+    "sample_bytes_of", "write_edf",
+]  # fmt: skip
 
 _RECORD_SAMPLES = 30_720
 """EDF recommends at most 61440 bytes in a record."""
@@ -113,19 +116,10 @@ def export_visit(visit: Visit, folder: str | os.PathLike[str], *, keep_identifie
         When a file cannot be written.
     """
     place = Path(folder)
-    contents: list[tuple[str, bytes]] = []
-    for study in visit.studies:
-        for part in _parts(study):
-            encode = encode_continuous if is_continuous(part) else encode_edf
-            size = sample_bytes_of(part)
-            content = encode(
-                part, subject=visit.subject, date=visit.date, covariates=visit.covariates,
-                keep_identifiers=keep_identifiers, sample_bytes=size,
-            )  # fmt: skip
-            contents.append((f"{_stem(visit, part)}{'.edf' if size == 2 else '.bdf'}", content))
-        if not study.traces:
-            name = " ".join(str(word) for word in (study.side, study.nerve, study.technique) if word)
-            warnings.warn(f"{name or 'study'}: no waveforms, not written", NcsWarning, stacklevel=2)
+    contents = [
+        (f"{_stem(visit, part.study)}{part.ending}", part.content)
+        for part in encoded_parts(visit, keep_identifiers=keep_identifiers)
+    ]
     place.mkdir(parents=True, exist_ok=True)
     paths = []
     taken: Counter[str] = Counter()
@@ -138,15 +132,52 @@ def export_visit(visit: Visit, folder: str | os.PathLike[str], *, keep_identifie
     return tuple(paths)
 
 
+class EncodedPart(NamedTuple):
+    """One file of a visit: the traces it holds, its bytes, and what its header says.
+
+    ``spacing_s`` is the time between the first samples of two sweeps; ``unit`` and ``label`` are those of the channel.
+    """
+
+    study: Study
+    content: bytes
+    ending: str
+    label: str
+    unit: str
+    spacing_s: int
+
+
+def encoded_parts(visit: Visit, *, keep_identifiers: bool = False) -> Iterator[EncodedPart]:
+    """Yield the files of a visit, study by study; see ``export_visit``."""
+    for study in visit.studies:
+        if not study.traces:
+            name = " ".join(str(word) for word in (study.side, study.nerve, study.technique) if word)
+            warnings.warn(f"{name or 'study'}: no waveforms, not written", NcsWarning, stacklevel=3)
+        for part in _parts(study):
+            encode = encode_continuous if is_continuous(part) else encode_edf
+            size = sample_bytes_of(part)
+            content = encode(
+                part, subject=visit.subject, date=visit.date, covariates=visit.covariates,
+                keep_identifiers=keep_identifiers, sample_bytes=size,
+            )  # fmt: skip
+            unit = choose_scale(part, size).unit
+            yield EncodedPart(part, content, ".edf" if size == 2 else ".bdf", _label(part), unit, _spacing_s(part))
+
+
 def _parts(study: Study) -> Iterator[Study]:
     """Yield the traces of a study that fit into one file each, in order."""
     groups: dict[tuple[object, ...], list[Trace]] = {}
-    for trace in study.traces:
-        is_timed = trace.stimulus_ms is not None or len(study.traces) > 1
-        key = (trace.sampling_rate_hz, trace.n_samples, trace.filters, trace.channel, trace.calibration, is_timed)
+    for at, trace in enumerate(study.traces):
+        alone = at if trace.stimulus_ms is None else None  # nothing would tell two such traces of one file apart
+        key = (trace.sampling_rate_hz, trace.n_samples, trace.filters, trace.channel, trace.calibration, alone)
         groups.setdefault(key, []).append(trace)
     for traces in groups.values():
         yield replace(study, traces=tuple(traces))
+
+
+def _spacing_s(study: Study) -> int:
+    """Return the seconds between the first samples of two sweeps: the file does not know when they were recorded."""
+    first = study.traces[0]
+    return max(_SPACING_S, math.ceil(first.n_samples / first.sampling_rate_hz) + 1)
 
 
 def _stem(visit: Visit, study: Study) -> str:
@@ -191,7 +222,7 @@ def encode_edf(
     _check(study, subject, date)
     first = study.traces[0]
     form = _Form(sample_bytes, "D", choose_scale(study, sample_bytes), first.n_samples)
-    spacing = max(_SPACING_S, math.ceil(first.n_samples / first.sampling_rate_hz) + 1)
+    spacing = _spacing_s(study)
     written = _written(study)
     bodies: list[bytes] = []
     notes: list[bytes] = []
@@ -412,6 +443,9 @@ def _prefilter(filters: Filters) -> str:
 
 
 def _write_in_one_step(path: Path, content: bytes) -> None:
+    if path.exists() and not path.is_file():  # a device or a pipe is written to, never replaced
+        path.write_bytes(content)
+        return
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with temporary.open("xb") as stream:

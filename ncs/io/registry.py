@@ -45,6 +45,8 @@ def _may_be_text(head: bytes, path: Path) -> bool:
 
 _BUILTIN = (
     _Builtin("edf", "ncs.io.edf:EDF", lambda head, _: head.startswith((b"0", b"\xff"))),
+    _Builtin("bids", "ncs.io.bids:BIDS", lambda head, path: head.startswith((b"0", b"\xff"))
+             and path.name.lower().startswith("sub-")),
     _Builtin("cfs", "ncs.io.cfs:CFS", lambda head, _: head.startswith(b"CED")),
     _Builtin("qtrac", "ncs.io.qtrac:QTRAC", lambda head, _: b"S/R sites:" in head or b" DATA" in head
              or b"EXCITABILITY" in head),
@@ -161,7 +163,7 @@ def choose(head: bytes, path: Path) -> RegisteredReader:
     claims = [(_claim(entry.reader, head, path), entry) for entry in usable if entry.reader is not None]
     highest = max((claim for claim, _ in claims), default=0.0)
     _refuse_without_extra(possible, head, path, above=highest)
-    best = [entry for claim, entry in claims if claim == highest > 0.0]
+    best = _without_refined([entry for claim, entry in claims if claim == highest > 0.0])
     if len(best) > 1:
         best = [entry for entry in best if entry.reader and path.suffix.lower() in entry.reader.extensions] or best
     if len(best) == 1:
@@ -178,6 +180,12 @@ def choose(head: bytes, path: Path) -> RegisteredReader:
     if unread is not None:
         hint = f"This looks like {unread.name}, which ncs does not read: {unread.reason}. Instead, {unread.instead}."
     raise UnknownFormatError([_problem(path, "a known format", _content_in_words(head), hint)])
+
+
+def _without_refined(best: list[RegisteredReader]) -> list[RegisteredReader]:
+    """Leave out a reader whose format another of them reads as well, with what lies beside the file."""
+    refined = {name for entry in best for name in getattr(entry.reader, "refines", ())}
+    return [entry for entry in best if entry.name not in refined]
 
 
 def _candidates(head: bytes, path: Path) -> tuple[RegisteredReader, ...]:

@@ -69,6 +69,8 @@ def _onset_words(study: Study, at: MarkedTrace) -> tuple[str, tuple[str, ...]]:
         return "orthodromic: onset at the initial positive peak", ()
     if study.technique is not Technique.SENSORY:
         return "", ()
+    if "onset_ms" in at.edits:
+        return "", ()
     if study.direction is Direction.ORTHODROMIC and _onset(at).value is not None:
         return "orthodromic, without an initial positive peak above the noise", ("no_initial_positive_peak",)
     is_open = study.direction is None and at.has(Flag.INITIAL_POSITIVITY)

@@ -15,6 +15,7 @@ __all__ = ["side_differences"]
 
 _SAME_DISTANCE_MM: Final = 10.0
 """Latencies over distances that differ by more are not compared: 10 mm are 0.2 ms at 50 m/s."""
+_FROM_ONSET: Final = frozenset({"sensory_onset_latency", "sensory_conduction_velocity"})
 
 
 def side_differences(results: Iterable[VisitResult]) -> tuple[Measurement, ...]:
@@ -36,8 +37,8 @@ def side_differences(results: Iterable[VisitResult]) -> tuple[Measurement, ...]:
     -----
     Compared are distal motor latency, CMAP amplitude of the distal site, conduction velocities, sensory latencies and
     SNAP amplitude of the same nerve, recording site and stimulation site or segment. Latencies are compared only where
-    both distances are stated and differ by no more than 10 mm, or neither is stated; a latency or velocity from the
-    initial positive peak only with another such.
+    both distances are stated and differ by no more than 10 mm, or neither is stated; an onset at the initial
+    positive peak, and a velocity from it, only with another such.
     """
     found: dict[tuple[str | None, ...], dict[Side, list[Measurement]]] = {}
     for m in _compared([m for result in results for m in result.measurements]):
@@ -89,7 +90,7 @@ def _value(right: Sequence[Measurement], left: Sequence[Measurement]) -> Value:
     for m in (first, second):
         if m.value is None:
             return Value.missing(m.reason or Reason.NOT_MARKED)
-    if quantity(first.quantity).unit != "uV" and _is_at_positive_peak(first) != _is_at_positive_peak(second):
+    if first.quantity in _FROM_ONSET and _is_at_positive_peak(first) != _is_at_positive_peak(second):
         return Value.missing(Reason.DIFFERENT_ONSETS)
     is_latency = quantity(first.quantity).unit == "ms"
     if is_latency and not _is_same_distance(first.distance_mm, second.distance_mm):

@@ -33,6 +33,7 @@ _FLAG_NAMES = {
     Flag.ONSET_AT_POSITIVE_PEAK: "onset_at_positive_peak",
     Flag.METHODS_DISAGREE: "methods_disagree",
 }
+_OF_ONSET = Flag.ONSET_AT_POSITIVE_PEAK | Flag.METHODS_DISAGREE
 STIMULUS_FROM_ARTEFACT = "stimulus_from_artefact"
 """Flag of every number that rests on a stimulus time nobody stated."""
 EDITED = "edited"
@@ -104,11 +105,18 @@ class MarkedTrace:
         """Names of the flags of the measured marks, and of the trace itself."""
         if self.marks is None:
             return ()
-        return _flag_names(int(self.marks.flags[0])) + self.more_flags + self.trace_flags
+        return _flag_names(int(self._bits)) + self.more_flags + self.trace_flags
 
     def has(self, flag: Flag) -> bool:
         """Return whether the measured marks carry a flag."""
-        return self.marks is not None and flag in Flag(int(self.marks.flags[0]))
+        return self.marks is not None and flag in self._bits
+
+    @property
+    def _bits(self) -> Flag:
+        """Flags of the measured marks, without those of an onset that a person has moved."""
+        assert self.marks is not None  # the callers have asked
+        bits = Flag(int(self.marks.flags[0]))
+        return bits & ~_OF_ONSET if "onset_ms" in self.edits else bits
 
     @property
     def trace_flags(self) -> tuple[str, ...]:

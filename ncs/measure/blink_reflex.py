@@ -21,6 +21,7 @@ from ncs.results import Reason
 __all__ = ["TECHNIQUE", "measure", "stimulated_side"]
 
 _SIDE = re.compile(r"(?<![^\W_])(?:(?P<left>left|links|lt|L)|(?P<right>right|rechts|rt|R))(?![^\W_])")
+_METHOD = "onset where activity of either sign begins"
 _UNUSABLE = frozenset({Outcome.CLIPPED, Outcome.INVALID_INPUT, Outcome.AT_WINDOW_EDGE})
 
 
@@ -45,6 +46,7 @@ def stimulated_side(trace: Trace) -> Side | None:
 
 def measure(part: StudyPart) -> None:
     """Append every quantity of one recorded side to ``part``."""
+    part = replace(part, method=_METHOD)
     for at in part.marked:
         stimulated = stimulated_side(at.trace)
         if stimulated is None or part.study.side is None:
@@ -91,7 +93,8 @@ def _add(
 ) -> None:
     found = [one for one in sweeps if one.marks is not None and one.marks.outcome[0] == Outcome.FOUND]
     entry = at.found.get(response)
-    shown = replace(at, marks=entry.measured if entry is not None else at.marks, how=f"{response.upper()} in {len(found)} of {len(sweeps)} sweeps")
+    how = f"{response.upper()} in {len(found)} of {len(sweeps)} sweeps"
+    shown = replace(at, marks=entry.measured if entry is not None else at.marks, how=how)
     for name, value in values:
         part.add(name, value, at=shown)
 

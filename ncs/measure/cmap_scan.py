@@ -120,9 +120,7 @@ def curve_of(marked: Sequence[MarkedTrace]) -> ScanCurve | Reason:
     if plateau:
         level = amplitude[-plateau:]
         maximum, noise_uv = float(np.median(level)), max(of_marks, _spread(level))
-    return ScanCurve(
-        current_ma=current, amplitude_uv=amplitude, maximum_uv=maximum, noise_uv=noise_uv, plateau=plateau
-    )
+    return ScanCurve(current_ma=current, amplitude_uv=amplitude, maximum_uv=maximum, noise_uv=noise_uv, plateau=plateau)
 
 
 def _points(marked: Sequence[MarkedTrace]) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -52,14 +52,14 @@ def measure(part: StudyPart) -> None:
     pairs = site_pairs(part.study, ordered, order_known=order_known)[: max(len(ordered) - 1, 0)]
     steps = [_step(pair, part.study.distance_sd_mm, order_known=order_known) for pair in pairs]
     for step in steps:
-        place = {"segment": step.pair.name, "distance_mm": step.pair.distance_mm}
-        part.add("latency_step", step.latency, **place)
-        part.add("latency_step_per_10_mm", step.per_10_mm, note=step.pair.how, **place)
-        for name, mark, sd in _RATIOS:
+        name, distance = step.pair.name, step.pair.distance_mm
+        part.add("latency_step", step.latency, segment=name, distance_mm=distance)
+        part.add("latency_step_per_10_mm", step.per_10_mm, segment=name, distance_mm=distance, note=step.pair.how)
+        for quantity, mark, sd in _RATIOS:
             value = Value.missing(Reason.NO_SITE_ORDER)
             if order_known:
                 value = ratio(step.pair.proximal.value(mark, sd), step.pair.distal.value(mark, sd))
-            part.add(name, value, **place)
+            part.add(quantity, value, segment=name, distance_mm=distance)
     _largest(part, "latency_step_maximum", [(step, step.per_10_mm) for step in steps], "ms for 10 mm")
     _largest(part, "amplitude_step_maximum", [(step, step.drop) for step in steps], "%")
 

@@ -152,9 +152,7 @@ def measure(part: StudyPart) -> None:
 _NONE = Value.missing(Reason.TOO_FEW_RESPONSES)
 
 
-def _add(
-    part: StudyPart, train: Train, name: str, value: Value, note: str = "", flags: tuple[str, ...] = ()
-) -> None:
+def _add(part: StudyPart, train: Train, name: str, value: Value, note: str = "", flags: tuple[str, ...] = ()) -> None:
     at = replace(train.at, how=f"{len(train.sweeps)} responses")
     part.add(name, value, at=at, segment=train.name, note=note, flags=flags)
 

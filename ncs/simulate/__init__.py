@@ -3,6 +3,7 @@
 Importing this package loads numpy only; unit potentials are computed at first use and kept for the process.
 """
 
+from ncs.simulate.blink import BLINK_RECORDING, BlinkReflex, BlinkTruth, blink_study
 from ncs.simulate.cohort_plan import PUBLISHED_SUMMARY, SubjectPlan, VisitPlan, steady_plan
 from ncs.simulate.cohorts import CovariateValue, SimulatedCohort, SimulatedVisit, cohort
 from ncs.simulate.conditions import CONDITIONS, Condition
@@ -17,9 +18,12 @@ from ncs.simulate.trains import RepetitiveNerve, Train, TrainTruth, repetitive_s
 from ncs.simulate.truth import ONSET_FRACTION, Truth
 
 __all__ = [
+    "BLINK_RECORDING",
     "CONDITIONS",
     "ONSET_FRACTION",
     "PUBLISHED_SUMMARY",
+    "BlinkReflex",
+    "BlinkTruth",
     "Cmap",
     "Condition",
     "Contamination",
@@ -45,6 +49,7 @@ __all__ = [
     "Truth",
     "VisitPlan",
     "VisitTruth",
+    "blink_study",
     "cmap",
     "cmap_scan_study",
     "cohort",

@@ -5,7 +5,6 @@ R1 is an early, nearly synchronous response that keeps its shape; R2 is late, po
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ncs.model import Filters, Origin, Provenance, Side, Stimulus, Study, Technique, Trace, readonly_samples
-from ncs.simulate._bank import Bank, Population, muscle_bank
+from ncs.simulate._bank import DT_MS, Bank, Population, muscle_bank
 from ncs.simulate._compose import FineResponse, Units, add_up, read_at
 from ncs.simulate._ranges import Range, Seed, check_ranges, draw, entropy, raise_all, seeds
 from ncs.simulate.contamination import Contamination, contaminate
@@ -171,7 +170,14 @@ def _side(b: BlinkReflex, side: Side, seed: Seed, r: Recording, population: Popu
 
 
 def _responses(
-    rng: np.random.Generator, bank: Bank, n: int, units: Range, spread_ms: Range, power: Sequence[float], *, same: bool
+    rng: np.random.Generator,
+    bank: Bank,
+    n: int,
+    units: Range,
+    spread_ms: Range,
+    power: tuple[float, float],
+    *,
+    same: bool,
 ) -> FineResponse:
     """Return responses of units that fire at random times; with ``same``, the same ones in every sweep."""
     drawn = 1 if same else n
@@ -179,7 +185,7 @@ def _responses(
     spread = draw(rng, spread_ms, 1)[0] / _NARROWER
     shape = rng.integers(bank.n_shapes, size=(drawn, count))
     weight = np.exp(0.6 * rng.standard_normal((drawn, count)))
-    delay = spread * rng.beta(*power, (drawn, count))
+    delay = spread * rng.beta(power[0], power[1], (drawn, count))
     repeat = n // drawn
     return add_up(
         bank,
@@ -200,11 +206,10 @@ def _placed(fine: FineResponse, onset_ms: FloatArray, size_uv: FloatArray, r: Re
     rows = np.arange(first.size)
     step = deflection[rows, first] - deflection[rows, first - 1]
     inside = (_ONSET_SHARE * largest[:, 0] - deflection[rows, first - 1]) / step
-    grid_ms = 0.02
-    start = fine.start_ms + (first - 1 + np.clip(inside, 0.0, 1.0)) * grid_ms
+    start = fine.start_ms + (first - 1 + np.clip(inside, 0.0, 1.0)) * DT_MS
     time = np.arange(round(r.duration_ms * r.sampling_rate_hz / 1e3)) * (1e3 / r.sampling_rate_hz) - r.stimulus_ms
     wanted = (time[np.newaxis, :] - onset_ms[:, np.newaxis]) / _NARROWER + start[:, np.newaxis]
-    return read_at(fine, wanted) * (size_uv / largest[:, 0])[:, np.newaxis]
+    return np.asarray(read_at(fine, wanted) * (size_uv / largest[:, 0])[:, np.newaxis])
 
 
 def _study(samples: FloatArray, b: BlinkReflex, side: Side, r: Recording) -> Study:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ncs.model import Filters, Origin, Provenance, Side, Stimulus, Study, Technique, Trace, readonly_samples
 from ncs.simulate._bank import DT_MS, Population, muscle_bank
-from ncs.simulate._compose import add_up
+from ncs.simulate._compose import add_up, read_at
 from ncs.simulate._late import LateTruth, as_sampled, fine_grid, slow_tail, truth_of, unit_pool
 from ncs.simulate._ranges import Range, Seed, check_ranges, draw, entropy, raise_all, seeds
 from ncs.simulate.contamination import Contamination, contaminate
@@ -362,16 +362,8 @@ def h_reflex_study(
     for_pool, for_units, for_tail, for_noise = seeds(entropy(seed, "h_reflex", h.nerve, h.side), 4)
     rng = np.random.default_rng(for_units)
     grid = fine_grid(r.duration_ms)
-    direct, reflex, intensity = _recruited(rng, h, r.n_sweeps)
-    pool = unit_pool(h.n_units, seed=for_pool, population=population, positive_share=h.positive_share, one_muscle=True)
-    weight = np.exp(0.6 * np.sort(rng.standard_normal(h.n_units)))[:, np.newaxis]
-    arrivals = np.sort(rng.beta(2.0, 3.0, h.n_units))[::-1]
-    arrivals = (arrivals - arrivals.min()) / max(float(np.ptp(arrivals)), 1e-9)
-    m_units = weight * pool.placed(h.m_latency_ms + h.m_spread_ms * arrivals, grid)
-    h_units = weight * pool.placed(h.h_latency_ms + h.h_spread_ms * arrivals, grid)
-    factor = h.m_amplitude_uv / -float(m_units.sum(axis=0).min())
-    m_waves, reflexes = factor * (direct @ m_units), factor * (reflex @ h_units)
-    tail = slow_tail(factor * m_units.sum(axis=0), **_tail(np.random.default_rng(for_tail), h))
+    m_waves, reflexes, whole, intensity = _recruited_waves(rng, h, for_pool, r.n_sweeps, population, grid)
+    tail = slow_tail(whole, **_tail(np.random.default_rng(for_tail), h))
     size = np.maximum(-m_waves.min(axis=1), 0.0) / h.m_amplitude_uv
     clean = as_sampled(
         m_waves + reflexes + size[:, np.newaxis] * tail, stimulus_ms=r.stimulus_ms,
@@ -423,13 +415,7 @@ def _m_wave(
     truth = Truth.of(raw)
     factor = f.m_amplitude_uv / truth.peak_uv
     move = f.distal_latency_ms - truth.onset_ms
-    lead = int(np.floor((raw.start_ms + float(move[0])) / DT_MS))
-    wave = np.zeros((1, max(grid.size, raw.samples_uv.shape[1] + max(lead, 0) + 1)))
-    source = raw.scaled(factor)
-    times = np.arange(wave.shape[1]) * DT_MS
-    from ncs.simulate._compose import read_at
-
-    wave = read_at(source, times[np.newaxis, :] - move[:, np.newaxis])[:, : grid.size]
+    wave = read_at(raw.scaled(factor), grid[np.newaxis, :] - move[:, np.newaxis])
     fine = wave[0] + slow_tail(wave[0], **_tail(rng, f))
     return fine, truth.scaled(factor).moved(move)
 
@@ -453,6 +439,22 @@ def _a_waves(
         total += seen[:, np.newaxis] * as_sampled(np.repeat(wave, n_sweeps, axis=0), delay_ms=jitter, **sampling)
         onsets[seen, column] = a.latency_ms + jitter[seen]
     return total, onsets
+
+
+def _recruited_waves(
+    rng: np.random.Generator, h: HReflex, seed: int, n_sweeps: int, population: Population, grid: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Return M waves and H reflexes of a recruitment series on the grid, the whole M wave, and the intensities."""
+    direct, reflex, intensity = _recruited(rng, h, n_sweeps)
+    pool = unit_pool(h.n_units, seed=seed, population=population, positive_share=h.positive_share, one_muscle=True)
+    weight = np.exp(0.6 * np.sort(rng.standard_normal(h.n_units)))[:, np.newaxis]
+    arrivals = np.sort(rng.beta(2.0, 3.0, h.n_units))[::-1]
+    arrivals = (arrivals - arrivals.min()) / max(float(np.ptp(arrivals)), 1e-9)
+    m_units = weight * pool.placed(h.m_latency_ms + h.m_spread_ms * arrivals, grid)
+    h_units = weight * pool.placed(h.h_latency_ms + h.h_spread_ms * arrivals, grid)
+    whole = m_units.sum(axis=0)
+    factor = h.m_amplitude_uv / -float(whole.min())
+    return factor * (direct @ m_units), factor * (reflex @ h_units), factor * whole, intensity
 
 
 def _recruited(rng: np.random.Generator, h: HReflex, n_sweeps: int) -> tuple[FloatArray, FloatArray, FloatArray]:

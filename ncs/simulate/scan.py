@@ -71,8 +71,8 @@ class ScanNerve:
 
     def __post_init__(self) -> None:
         least = {
-            "amplitude_uv": 1e-6, "latency_ms": 0.1, "distance_mm": 0.0, "threshold_ma": 0.01, "threshold_spread": 0.001,
-            "uncertainty": 1e-4, "n_stimuli": 2, "margin": 0.0,
+            "amplitude_uv": 1e-6, "latency_ms": 0.1, "distance_mm": 0.0, "threshold_ma": 0.01,
+            "threshold_spread": 0.001, "uncertainty": 1e-4, "n_stimuli": 2, "margin": 0.0,
         }  # fmt: skip
         raise_all(check_ranges(self, least=least, most={"threshold_spread": 0.3, "uncertainty": 0.2}))
 
@@ -208,7 +208,7 @@ def _responses(bank: Bank, units: Units, order: NDArray[np.intp], share: FloatAr
 
 
 def _peaks(bank: Bank, units: Units, order: NDArray[np.intp], share: FloatArray) -> FloatArray:
-    return np.maximum(-_responses(bank, units, order, share).samples_uv.min(axis=1), 0.0)
+    return np.asarray(np.maximum(-_responses(bank, units, order, share).samples_uv.min(axis=1), 0.0))
 
 
 def _sweeps(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from ncs.model import Study, Technique
@@ -16,6 +15,9 @@ if TYPE_CHECKING:
     from ncs.simulate.study_truth import StudyTruth
 
 __all__ = ["FocalLesion", "InchingNerve", "inching_study", "mixed_study"]
+
+
+_BELOW_ELBOW = MotorNerve(nerve="ulnar", distal_distance_mm=220.0, distal_latency_ms=6.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,7 @@ class InchingNerve:
         ``None`` for a healthy nerve.
     """
 
-    motor: MotorNerve = MotorNerve(nerve="ulnar", distal_distance_mm=220.0, distal_latency_ms=6.0)
+    motor: MotorNerve = _BELOW_ELBOW
     step_mm: float = 20.0
     n_sites: int = 7
     velocity_m_s: float = 55.0
@@ -104,6 +106,7 @@ def inching_study(
     Examples
     --------
     >>> study, truth = inching_study(seed=1, lesion=FocalLesion(segment=2, delay_ms=0.5), n_sites=5)
+    >>> from itertools import pairwise
     >>> onsets = [float(site.marks.onset_ms[0]) for site in truth.sites]
     >>> [round(far - near, 3) for near, far in pairwise(onsets)]
     [0.364, 0.364, 0.864, 0.364]

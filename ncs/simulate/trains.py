@@ -193,8 +193,9 @@ def repetitive_study(
         onset = m.latency_ms + marks.onset_ms - full.onset_ms[0]
         r = recording
         clean, truth = place(
-            fine.scaled(size), marks.scaled(size), onset_ms=onset, stimulus_ms=np.full(train.n_responses, r.stimulus_ms),
-            sampling_rate_hz=r.sampling_rate_hz, n_samples=round(r.duration_ms * r.sampling_rate_hz / 1e3),
+            fine.scaled(size), marks.scaled(size), onset_ms=onset,
+            stimulus_ms=np.full(train.n_responses, r.stimulus_ms), sampling_rate_hz=r.sampling_rate_hz,
+            n_samples=round(r.duration_ms * r.sampling_rate_hz / 1e3),
         )  # fmt: skip
         traces.append(_trace(clean, m, train, r, noise_seed, start_s))
         truths.append(TrainTruth(train=train, marks=truth))

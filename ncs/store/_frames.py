@@ -83,7 +83,7 @@ def marks(connection: sa.Connection, **where: Any) -> pd.DataFrame:
             *_origin_columns(),
             *(study[name] for name in names),
             trace.stimulation_site.label("site"),
-            *(k[name] for name in ("study_index", "trace_index", "sweep", *MARK_COLUMNS)),
+            *(k[name] for name in ("study_index", "trace_index", "response", "sweep", *MARK_COLUMNS)),
             k.outcome.label("outcome_code"),
             k.flags.label("flag_bits"),
             k.run_id.label("run"),
@@ -94,7 +94,7 @@ def marks(connection: sa.Connection, **where: Any) -> pd.DataFrame:
         .where(*_equal(trace.stimulation_site, where.get("site")))
         .order_by(s.subjects.c.code, s.visits.c.date, *s.marks.primary_key.columns)
     )
-    columns = ("subject", "date", *names, "site", "kind", "sweep", *MARK_COLUMNS, *_MARKS_END)
+    columns = ("subject", "date", *names, "site", "response", "kind", "sweep", *MARK_COLUMNS, *_MARKS_END)
     frame = _frame(connection, query, ("outcome_code", "flag_bits", *columns))
     frame["kind"] = ["measured" if sweep == MEASURED else "sweep" for sweep in frame["sweep"]]
     frame["sweep"] = frame["sweep"].where(frame["sweep"] != MEASURED).astype("Int64")

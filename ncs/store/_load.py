@@ -17,6 +17,7 @@ from ncs.model import (
     Filters,
     Origin,
     Provenance,
+    ReportedCurve,
     ReportedMeasurement,
     ReportedValue,
     Segment,
@@ -209,12 +210,18 @@ def _study(row: Any, traces: tuple[Trace, ...]) -> Study:
         temperature_site=row.temperature_site,
         segments=tuple(_segment(part) for part in row.segments or ()),
         distance_sd_mm=row.distance_sd_mm,
+        curves=tuple(_curve(part) for part in row.curves or ()),
         provenance=_provenance(row.provenance),
     )
 
 
 def _segment(part: Mapping[str, Any]) -> Segment:
     return Segment(**{**part, "distance_mm": float(part["distance_mm"]), "origin": Origin(part["origin"])})
+
+
+def _curve(part: Mapping[str, Any]) -> ReportedCurve:
+    rows = tuple(tuple(None if cell is None else float(cell) for cell in row) for row in part["rows"])
+    return ReportedCurve(name=part["name"], columns=tuple(part["columns"]), rows=rows)
 
 
 def _trace(row: Any) -> Trace:
@@ -227,6 +234,7 @@ def _trace(row: Any) -> Trace:
         samples_uv=samples,
         sampling_rate_hz=row.sampling_rate_hz,
         stimulus_ms=_array(row.stimulus_ms),
+        elapsed_s=_array(row.elapsed_s),
         stimulation_site=row.stimulation_site,
         distance_mm=row.distance_mm,
         stimulus=Stimulus(
@@ -264,8 +272,8 @@ def _calibration(row: Any) -> Calibration | None:
 
 def _marks(connection: sa.Connection, run_ids: Sequence[int]) -> dict[int, list[TraceMarks]]:
     found: dict[int, list[TraceMarks]] = defaultdict(list)
-    place = attrgetter("run_id", "study_index", "trace_index")
-    for (run, study, trace), rows in groupby(_of_runs(connection, s.marks, run_ids), key=place):
+    place = attrgetter("run_id", "study_index", "trace_index", "response")
+    for (run, study, trace, response), rows in groupby(_of_runs(connection, s.marks, run_ids), key=place):
         measured, *sweeps = rows  # the measured one is number -1, hence first
         if measured.sweep != MEASURED:
             raise StoreError(
@@ -275,7 +283,7 @@ def _marks(connection: sa.Connection, run_ids: Sequence[int]) -> dict[int, list[
             TraceMarks(
                 study_index=study,
                 trace_index=trace,
-                response="",
+                response=response,
                 sweeps=_mark_arrays(sweeps),
                 measured=_mark_arrays([measured]),
                 measured_sweeps=tuple(measured.averaged_sweeps),

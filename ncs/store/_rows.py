@@ -222,7 +222,7 @@ def _study_rows(visit: Visit) -> list[Row]:
         (
             index, study.nerve, _text(study.side), _text(study.technique),
             study.recording_site, study.temperature_site, _number(study.skin_temperature_c),
-            _number(study.distance_sd_mm), _records(study.segments, _SEGMENT),
+            _number(study.distance_sd_mm), _records(study.segments, _SEGMENT), _records(study.curves, _CURVE),
             _origins(study.provenance),
         )
         for index, study in enumerate(visit.studies)
@@ -231,6 +231,7 @@ def _study_rows(visit: Visit) -> list[Row]:
 
 _SEGMENT = ("distal_site", "proximal_site", "distance_mm", "origin")
 _REPORTED = ("kind", "value", "mode")
+_CURVE = ("name", "columns", "rows")
 
 
 def _trace_rows(visit: Visit, digests: list[str]) -> list[Row]:
@@ -247,7 +248,8 @@ def _trace_row(trace: Trace, place: tuple[int, int], digest: str) -> Row:
     stimulus, filters, calibration = trace.stimulus, trace.filters, trace.calibration
     return (
         *place, trace.stimulation_site, float(trace.sampling_rate_hz), trace.n_sweeps, trace.n_samples,
-        None if trace.stimulus_ms is None else floats_to_json(trace.stimulus_ms), _number(trace.distance_mm),
+        None if trace.stimulus_ms is None else floats_to_json(trace.stimulus_ms),
+        None if trace.elapsed_s is None else floats_to_json(trace.elapsed_s), _number(trace.distance_mm),
         None if stimulus.intensity_ma is None else floats_to_json(stimulus.intensity_ma),
         None if stimulus.intensity_v is None else floats_to_json(stimulus.intensity_v),
         _number(stimulus.duration_ms), stimulus.label,
@@ -270,7 +272,7 @@ def _mark_rows(result: VisitResult) -> list[Row]:
     """Return the rows of ``marks``: every sweep, and the measured one."""
     rows: list[Row] = []
     for entry in result.marks:
-        place = (entry.study_index, entry.trace_index)
+        place = (entry.study_index, entry.trace_index, entry.response)
         rows.append((*place, MEASURED, _list(entry.measured_sweeps), *_mark_columns(entry.measured)[0]))
         rows.extend((*place, index, None, *values) for index, values in enumerate(_mark_columns(entry.sweeps)))
     return rows

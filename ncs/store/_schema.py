@@ -35,7 +35,7 @@ __all__ = [
     "waveforms",
 ]
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 """Every revision that this ncs knows, oldest first; the last one is what it writes."""
 
 
@@ -180,6 +180,7 @@ studies = sa.Table(
     *_texts("nerve", "side", "technique", "recording_site", "temperature_site"),
     *_numbers("skin_temperature_c", "distance_sd_mm"),
     sa.Column("segments", _JSON),
+    sa.Column("curves", _JSON),
     sa.Column("provenance", _JSON),
     sqlite_with_rowid=False,
 )
@@ -203,6 +204,7 @@ traces = sa.Table(
     sa.Column("n_sweeps", sa.Integer, nullable=False),
     sa.Column("n_samples", sa.Integer, nullable=False),
     sa.Column("stimulus_ms", _JSON),
+    sa.Column("elapsed_s", _JSON),
     sa.Column("distance_mm", sa.Double),
     sa.Column("intensity_ma", _JSON),
     sa.Column("intensity_v", _JSON),
@@ -230,6 +232,7 @@ marks = sa.Table(
     _run(),
     _part("study_index"),
     _part("trace_index"),
+    sa.Column("response", sa.Text, primary_key=True),
     # -1 is the row that the measurements rest on; ``averaged_sweeps`` then names the sweeps behind it.
     _part("sweep"),
     sa.Column("averaged_sweeps", _JSON),

@@ -262,8 +262,9 @@ class Store(EditingStore):
         with self.transaction(), self._reading() as connection:
             wanted = _parts.alone(connection, instead_of, joined)
             for each, run, result in zip(joined, stored, made, strict=True):
-                if result is None or run is not None:
+                if run is not None:
                     wanted.add(run)
+                if result is None:
                     continue
                 outcome = self.save(_parts.without(result, covariates))
                 if outcome.saved:

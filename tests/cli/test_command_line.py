@@ -119,8 +119,13 @@ def test_formats_and_schema(ncs):
     assert done.status == 0
     assert {"edf", "text"} <= set(done.out.split())
     assert "stimulus time" in done.out
-    names = [entry["name"] for entry in json.loads(ncs("formats", "--format", "json").out)["formats"]]
-    assert {"edf", "text"} <= set(names)
+    listed = json.loads(ncs("formats", "--format", "json").out)
+    assert {"edf", "text"} <= {entry["name"] for entry in listed["formats"]}
+    assert json.loads(ncs("formats", "--json").out) == listed
+    for entry in listed["not_read"]:
+        assert entry["name"] in done.out
+        assert entry["instead"] in done.out
+    assert {".adicht", ".smrx", ".sd"} <= {ending for entry in listed["not_read"] for ending in entry["extensions"]}
     schema = json.loads(ncs("formats", "--schema").out)
     assert "stimulus_ms" in schema["properties"]
     assert ncs("formats", "--format", "csv").status == 2

@@ -321,7 +321,7 @@ _MEM_DATE = {"ncs_sidecar": 1, "date": "2017-08-21"}
 
 REAL: tuple[Example, ...] = (
     Example(name="edf: real EDF+C", reader="edf", real="edf_continuous/test_subsecond.edf"),
-    Example(name="edf: real BIDS-EMG", reader="edf",
+    Example(name="bids: real", reader="bids",
             real="bids_emg/emg_CustomBipolar/sub-01/emg/sub-01_task-holdWeight_emg.edf"),
     Example(name="cfs: real", reader="cfs", real="cfs/test_file.cfs", sidecar={**STATED, "date": "2024-08-10"}),
     Example(name="labchart: real", reader="labchart", real="labchart_text/labchart_file.example.txt", sidecar=STATED),

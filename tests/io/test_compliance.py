@@ -120,6 +120,8 @@ def test_the_right_reader_reads_it(recorded):
 
 
 def test_another_name_changes_no_claim(recorded):
+    if getattr(recorded.reader, "refines", ()):
+        pytest.skip("it goes by the files beside the recording")
     head = recorded.content[:HEAD_BYTES]
     claim = recorded.reader.sniff(head, recorded.path)
     reader = chosen(head, recorded.path)

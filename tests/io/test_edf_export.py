@@ -244,11 +244,12 @@ def test_an_empty_stimulus_name_becomes_the_one_edf_needs(tmp_path):
 def test_any_study_comes_back(tmp_path_factory, study, data):
     texts = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=30)
     single = texts.map(lambda text: " ".join(text.split()))
+    cut_hz = st.floats(0.01, 100).map(lambda value: round(value, 4))
     traces = tuple(
         replace(
             trace,
             stimulus=replace(trace.stimulus, label=data.draw(single)), channel=data.draw(single),
-            filters=Filters(low_cut_hz=data.draw(st.none() | st.floats(0.01, 100).map(lambda value: round(value, 4))), text=data.draw(single)),
+            filters=Filters(low_cut_hz=data.draw(st.none() | cut_hz), text=data.draw(single)),
             elapsed_s=None if data.draw(st.booleans()) else np.arange(trace.n_sweeps) * 0.333,
         )
         for trace in study.traces

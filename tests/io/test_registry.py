@@ -1,6 +1,7 @@
 """Which reader is chosen, and what happens when one of them is broken."""
 
 import importlib.metadata
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from types import MappingProxyType
 import pytest
 
 from ncs.errors import AmbiguousFormatError, InvalidInputError, MissingDependencyError, UnknownFormatError
-from ncs.io import registry
+from ncs.io import UNREAD, registry
 
 
 class FakeReader:
@@ -124,6 +125,28 @@ def test_an_unknown_content_names_what_was_tried():
     assert "edf, " in text
     assert "text" in text
     assert "`ncs formats`" in text
+
+
+@pytest.mark.parametrize("name", ["study.adicht", "STUDY.SMRX", "a.sd"])
+def test_a_format_that_is_not_read_says_what_to_export_instead(name):
+    with pytest.raises(UnknownFormatError, match=r"which ncs does not read: .*Instead, .*\(reader [a-z]+") as caught:
+        registry.choose(b"\x01\x02\x03", Path(name))
+    assert len(caught.value.problems) == 1
+
+
+def test_the_readers_named_as_ways_around_exist():
+    known = {info.name for info in registry.formats()}
+    for each in UNREAD:
+        assert set(re.findall(r"reader ([a-z]+)", each.instead)) <= known, each.name
+        assert not {ending for info in registry.formats() for ending in info.extensions} & set(each.extensions)
+
+
+def test_the_overview_names_every_reader_and_every_format_that_is_not_read():
+    overview = (Path(__file__).parents[2] / "docs" / "formats" / "README.md").read_text(encoding="utf-8")
+    for info in registry.formats():
+        assert f"`{info.name}`" in overview
+        assert f"`{info.name}`](" in overview or info.name in {"edf", "text"}, info.name
+    assert all(f"`{ending}`" in overview for each in UNREAD for ending in each.extensions)
 
 
 def test_an_unknown_name_lists_the_known_ones():

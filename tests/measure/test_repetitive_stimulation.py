@@ -1,4 +1,4 @@
-"""Repetitive stimulation: decrement and increment against simulated truth, trains out of recordings, and what is missing."""
+"""Repetitive stimulation: decrement against simulated truth, trains out of recordings, and what is missing."""
 
 import datetime as dt
 

@@ -13,9 +13,7 @@ from ncs.simulate import Contamination, Recording, Train
 QUIET = Recording(contamination=Contamination())
 
 
-@given(
-    decrement=st.floats(-60.0, 80.0), recovery=st.floats(0.0, 1.0), n=st.integers(1, 30), seed=st.integers(0, 2**32)
-)
+@given(decrement=st.floats(-60.0, 80.0), recovery=st.floats(0.0, 1.0), n=st.integers(1, 30), seed=st.integers(0, 2**32))
 @settings(max_examples=40, deadline=None)
 def test_responses_that_shrink_alike_lose_what_was_asked_for(decrement, recovery, n, seed):
     train = Train(decrement_percent=decrement, recovery_share=recovery, n_responses=n)

@@ -15,6 +15,7 @@ from ncs.model import (
     Filters,
     Origin,
     Provenance,
+    ReportedCurve,
     ReportedValue,
     Segment,
     Side,
@@ -75,6 +76,7 @@ def build_trace(rng: np.random.Generator, site: str, *, n_sweeps: int = 1, n_sam
         sampling_rate_hz=RATE_HZ,
         stimulus_ms=rng.normal(0.5, 0.1, n_sweeps),
         stimulation_site=site,
+        elapsed_s=np.arange(n_sweeps) / 3.0,
         distance_mm=float(rng.uniform(60, 300)),
         stimulus=Stimulus(intensity_ma=rng.uniform(5, 40, n_sweeps), duration_ms=0.2, label=f"Stimulus {site}"),
         filters=Filters(low_cut_hz=10.0, high_cut_hz=10_000.0, text="HP:10Hz LP:10kHz"),
@@ -109,6 +111,7 @@ def build_visit(
         temperature_site="hand",
         segments=(Segment(distal_site="wrist", proximal_site="elbow", distance_mm=221.5, origin=Origin.PROTOCOL),),
         distance_sd_mm=3.0,
+        curves=(ReportedCurve(name="strength-duration", columns=("ms", "mA"), rows=((0.2, 8.5), (1.0, None))),),
         provenance=Provenance(nerve=Origin.FILE, side=Origin.PROTOCOL),
     )
     name = name or f"file{seed}.edf"
@@ -129,6 +132,17 @@ def build_visit(
     )
 
 
+def as_first_stored(visit: Visit) -> Visit:
+    """Return a visit without what stores of the first revision had no columns for."""
+    studies = (
+        dataclasses.replace(
+            study, curves=(), traces=tuple(dataclasses.replace(trace, elapsed_s=None) for trace in study.traces)
+        )
+        for study in visit.studies
+    )
+    return dataclasses.replace(visit, studies=tuple(studies))
+
+
 def build_result(
     seed: int = 0, *, visit: Visit | None = None, onset_method: str = "changepoint", **of_visit
 ) -> VisitResult:
@@ -138,7 +152,7 @@ def build_result(
         TraceMarks(
             study_index=index,
             trace_index=position,
-            response="",
+            response="cmap" if study.technique is Technique.MOTOR else "snap",
             sweeps=random_marks(rng, trace.n_sweeps),
             measured=random_marks(rng, 1),
             measured_sweeps=tuple(range(trace.n_sweeps)),

@@ -16,7 +16,7 @@ import ncs
 from ncs.errors import Problem, StoreError, StoreVersionError
 from ncs.store import Failure, _engine
 from ncs.store._schema import REVISIONS, metadata
-from tests.store.build import build_result, build_visit, differences
+from tests.store.build import as_first_stored, build_result, build_visit, differences
 from tests.store.recorded import DATE, PERSON, WRIST, result
 
 EARLIER = REVISIONS[:-1]
@@ -137,7 +137,7 @@ def test_opening_an_old_store_brings_it_up_to_date(tmp_path, revision, content):
         (loaded,) = store.load_results("S2", "2024-03-05")
         assert differences(saved.measurements, loaded.measurements) == []
         assert differences(saved.marks[0].sweeps, loaded.marks[0].sweeps) == []
-        assert differences(saved.visit.studies[0].traces, loaded.visit.studies[0].traces) == []
+        assert differences(as_first_stored(saved.visit), loaded.visit) == []
         assert not store.save(build_result(2, subject="S2")).saved
         assert store.save(build_result(7, subject="S3")).saved
         assert set(store.covariates("S1")["name"]) >= {"VEGF", "dose"}
@@ -164,12 +164,11 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(tmp_path, revision, c
     path = tmp_path / "old.db"
     before = old_store(path, revision, content)
     with sqlite3.connect(path) as database:  # in the way of what a later revision makes
-        new = [table.name for table in metadata.sorted_tables if table.name not in before]
-        assert new, "the later revisions make no table: find something else that stops them"
+        new = [table.name for table in metadata.sorted_tables if table.name not in before] or ["marks_before"]
         for name in new[-1:]:
             database.execute(f"CREATE TABLE {name} (x)")
     database.close()
-    with pytest.raises(StoreError, match="already exists"):
+    with pytest.raises(StoreError, match="already"):
         ncs.open_store(path)
     assert version_of(path) == revision
     after = rows_of(path)

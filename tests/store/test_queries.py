@@ -120,3 +120,18 @@ def test_an_empty_table_has_the_columns_and_types_of_a_full_one(store):
     assert tuple(empty.columns) == (*COLUMNS, "run")
     numbers = full.select_dtypes("number").dtypes
     pd.testing.assert_series_equal(empty.dtypes[numbers.index], numbers)
+
+
+def test_tables_are_the_same_out_of_postgresql(store, postgres_database):
+    with ncs.open_store(postgres_database) as other:
+        other.save_many(store.load_run(run) for run in sorted(set(store.measurements()["run"].tolist())))
+        for choice in ({}, MONTH, {"subject": "S2"}):
+            pd.testing.assert_frame_equal(other.measurements(**choice), store.measurements(**choice))
+            moment = "analysed_utc"
+            ours, theirs = store.visits(**choice), other.visits(**choice)
+            assert ours[moment].dtype == theirs[moment].dtype
+            pd.testing.assert_frame_equal(theirs.drop(columns=moment), ours.drop(columns=moment))
+        pd.testing.assert_frame_equal(other.marks("S1"), store.marks("S1"))
+        pd.testing.assert_frame_equal(
+            other.covariates().drop(columns="created_utc"), store.covariates().drop(columns="created_utc")
+        )

@@ -1,0 +1,45 @@
+"""The content of a store, freed of what the store numbers and of moments: what two stores must have in common."""
+
+import datetime as dt
+
+import sqlalchemy as sa
+
+from ncs.store._schema import metadata
+
+_NUMBERED = {"visit_id": "visits", "subject_id": "subjects", "source_id": "source_files", "withdraws": "mark_edits"}
+_RUNS = {"run_id", "part_run_id", "base_run_id"}
+
+
+def content(store, *, memory=False):
+    """Return every table as a sorted list of rows, each as text; runs, visits and files under their natural names.
+
+    What is remembered of files is left out unless asked for: it depends on how long ago they were written.
+    """
+    names = {}
+    found = {}
+    with store._reading() as connection:
+        for table in metadata.sorted_tables:
+            if table.name == "seen_files" and not memory:
+                continue
+            rows = [row._asdict() for row in connection.execute(sa.select(table))]
+            for row in rows:
+                for column in row:
+                    if column in _RUNS or column in _NUMBERED:
+                        kind = _NUMBERED.get(column, "runs")
+                        row[column] = row[column] and names[kind, row[column]]
+            for row in rows:
+                if "id" in row:
+                    names[table.name, row.pop("id")] = repr({k: v for k, v in row.items() if not _is_moment(v)})
+            found[table.name] = sorted(repr([(k, v) for k, v in row.items() if not _is_moment(v)]) for row in rows)
+    return found
+
+
+def _is_moment(value):
+    return isinstance(value, dt.datetime)
+
+
+def assert_equal(left, right):
+    """Compare table by table, so that a difference is named."""
+    assert left.keys() == right.keys()
+    for table in left:
+        assert left[table] == right[table], table
