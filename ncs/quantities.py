@@ -157,6 +157,60 @@ _PRESTON = "Preston & Shapiro, Electromyography and Neuromuscular Disorders (cit
 _NCS = "ncs"
 _RECALLED = "recalled, provisional"
 
+_LATE_CONVENTION = "clinical convention (cited second-hand)"
+_NORMATIVE_F = "Normative F wave values and the number of recorded F waves (abstract, scilit e33f7a76)"
+_SIGMOID = "Klimstra & Zehr 2008, Exp Brain Res 186:93 (recalled)"
+
+# name, unit, heading, per, decimals, definition, source
+_LATE = (
+    ("f_minimum_latency", "ms", "F min", "site", 2,
+     "Shortest onset latency of the F waves of a series, at the first deflection of either polarity.", _NORMATIVE_F),
+    ("f_mean_latency", "ms", "F mean", "site", 2,
+     "Mean onset latency of the F waves of a series; a repeat of the same wave counts once.", _NORMATIVE_F),
+    ("f_median_latency", "ms", "F median", "site", 2,
+     "Median onset latency of the F waves of a series; a repeat of the same wave counts once.", _NORMATIVE_F),
+    ("f_maximum_latency", "ms", "F max", "site", 2, "Longest onset latency of the F waves of a series.", _NORMATIVE_F),
+    ("f_chronodispersion", "ms", "chronodisp.", "site", 2, "Longest minus shortest F latency of a series.", _NORMATIVE_F),
+    ("f_persistence", "%", "persist.", "site", 0,
+     ("Share of the stimuli that an F wave (at least 40 uV peak to peak and above the noise) follows; repeats count, "
+      "A waves do not."), _NORMATIVE_F),
+    ("f_amplitude", "uV", "F p-p", "site", 0,
+     "Mean peak-to-peak amplitude of the F waves of a series; a repeat of the same wave counts once.", _NORMATIVE_F),
+    ("f_m_ratio", "%", "F/M", "site", 1,
+     "Mean peak-to-peak amplitude of the F waves over the peak-to-peak amplitude of the M wave.", _NORMATIVE_F),
+    ("f_stimuli", "1", "stimuli", "site", 0, "Number of stimuli of an F-wave series that could be judged.", _NCS),
+    ("f_repeats", "1", "repeats", "site", 0,
+     "Number of F waves that are the wave of an earlier stimulus once more (repeater waves).", _NORMATIVE_F),
+    ("f_a_wave_sweeps", "1", "A waves", "site", 0,
+     "Number of sweeps in which an A wave (constant latency and shape) was recognised and left out.", _NCS),
+    ("f_estimate", "ms", "F est.", "site", 2,
+     ("Twice the distance from cathode to spinal cord over the motor conduction velocity, plus 1 ms, plus the distal "
+      "motor latency."), _LATE_CONVENTION),
+    ("f_estimate_difference", "ms", "F - est.", "site", 2, "Shortest F latency minus the F estimate.", _LATE_CONVENTION),
+    ("h_latency", "ms", "H latency", "site", 2,
+     "Onset latency of the H reflex where it is largest, at the first deflection of either polarity.", _NCS),
+    ("h_minimum_latency", "ms", "H min", "site", 2,
+     "Shortest onset latency of any H reflex of at least a tenth of the largest one.", _LATE_CONVENTION),
+    ("h_maximum_amplitude", "uV", "Hmax", "site", 2,
+     "Largest peak-to-peak amplitude of the H reflex, of the means of equal stimuli.", _LATE_CONVENTION),
+    ("m_maximum_amplitude", "uV", "Mmax", "site", 2,
+     "Largest peak-to-peak amplitude of the M wave of an H-reflex study, of the means of equal stimuli.", _LATE_CONVENTION),
+    ("h_m_ratio", "%", "Hmax/Mmax", "site", 0, "Largest H reflex over the largest M wave, both peak to peak.", _LATE_CONVENTION),
+    ("h_threshold", "mA", "H thr.", "site", 2,
+     "Intensity from which on, up to the largest H reflex, at least half of the stimuli evoke one.", _NCS),
+    ("m_threshold", "mA", "M thr.", "site", 2,
+     "Intensity from which on, up to the largest M wave, at least half of the stimuli evoke one.", _NCS),
+    ("h_half_maximum_intensity", "mA", "H 50%", "site", 2,
+     "Intensity for half of the maximum of the sigmoid fitted to the ascending part of the H recruitment curve.",
+     _SIGMOID),
+    ("m_half_maximum_intensity", "mA", "M 50%", "site", 2,
+     "Intensity for half of the maximum of the sigmoid fitted to the M recruitment curve.", _SIGMOID),
+    ("h_recruitment_slope", "%/mA", "H slope", "site", 0,
+     "Slope at half maximum of the sigmoid of the H recruitment curve, in percent of its maximum.", _SIGMOID),
+    ("m_recruitment_slope", "%/mA", "M slope", "site", 0,
+     "Slope at half maximum of the sigmoid of the M recruitment curve, in percent of its maximum.", _SIGMOID),
+)  # fmt: skip
+
 # name, unit, heading, per, decimals, definition, source. Of a train of stimuli, ``segment`` names the train.
 _SPECIAL = (
     ("train_first_amplitude", "uV", "A1", "segment", 2,
@@ -264,7 +318,7 @@ _SPECIAL = (
     ),
 )  # fmt: skip
 
-_SMALL = ("mixed_", "blink_", "scan_noise")
+_SMALL = ("f_", "mixed_", "blink_", "scan_noise")
 """How names begin whose values are printed in microvolts."""
 
 
@@ -276,6 +330,7 @@ def _special(name: str, unit: str, label: str, per: str, decimals: int, definiti
     )  # fmt: skip
 
 
+_LATE_ROWS = tuple(_special(*row) for row in _LATE)
 _SPECIAL_ROWS = tuple(_special(*row) for row in _SPECIAL)
 
 _KIERNAN = "Kiernan et al., Muscle Nerve 2000;23:399-409 (cited second-hand); computed by the recorder"
@@ -395,7 +450,7 @@ _DERIVED_ROWS = (
 )  # fmt: skip
 
 QUANTITIES: MappingProxyType[str, Quantity] = MappingProxyType(
-    {row.name: row for row in (*_ROWS, *_SPECIAL_ROWS, *_DERIVED_ROWS, *_REPORTED_ROWS)}
+    {row.name: row for row in (*_ROWS, *_LATE_ROWS, *_SPECIAL_ROWS, *_DERIVED_ROWS, *_REPORTED_ROWS)}
 )
 
 

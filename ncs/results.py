@@ -63,6 +63,10 @@ class Reason(StrEnum):
     SEVERAL_OF_A_SIDE = "several_of_a_side"
     DIFFERENT_DISTANCES = "different_distances"
     DIFFERENT_ONSETS = "different_onsets"
+    ONE_RESPONSE = "one_response"
+    NO_LIMB_LENGTH = "no_limb_length"
+    NO_MOTOR_STUDY = "no_motor_study"
+    NO_SIGMOID = "no_sigmoid"
     NOT_MARKED = "not_marked"
 
     @property
@@ -103,6 +107,10 @@ _SENTENCES = {
     Reason.SEVERAL_OF_A_SIDE: "one side was measured more than once",
     Reason.DIFFERENT_DISTANCES: "the distances on the two sides differ",
     Reason.DIFFERENT_ONSETS: "the onset of one side only is at the initial positive peak",
+    Reason.ONE_RESPONSE: "only one response",
+    Reason.NO_LIMB_LENGTH: "the length from the cathode to the spinal cord is not stated",
+    Reason.NO_MOTOR_STUDY: "velocity and distal motor latency of the same nerve are not in this file",
+    Reason.NO_SIGMOID: "no sigmoid is determined by these amplitudes",
     Reason.NOT_MARKED: "the person who moved marks here left none for this",
 }
 

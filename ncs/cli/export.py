@@ -38,6 +38,12 @@ def run(
     file_names: Annotated[
         bool, typer.Option("--file-names/--no-file-names", help="Whether tables name the source files.")
     ] = True,
+    keep_dates: Annotated[
+        bool, typer.Option("--keep-dates", help="bids: the true days of visits; moved to 1900 without it.")
+    ] = False,
+    power_line: Annotated[
+        float | None, typer.Option("--power-line", metavar="HZ", help="bids: mains frequency where it was recorded.")
+    ] = None,
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
     """Write what is stored for other programs; names and dates of birth are never written.
@@ -49,6 +55,8 @@ def run(
 
     if not file_names and form in {_Form.EDF, _Form.BIDS}:
         raise typer.BadParameter("--no-file-names is for tables; recordings get names of their own.")
+    if (keep_dates or power_line is not None) and form is not _Form.BIDS:
+        raise typer.BadParameter("--keep-dates and --power-line are for bids.")
     with open_store(store, create=False) as opened:
         visits = opened.visits(subject or None, since=since, until=until)
         if visits.empty:
@@ -58,8 +66,10 @@ def run(
             chosen = {"subject": subject or None, "since": since, "until": until, "file_names": file_names}
             _write_tables(opened, dest, form, chosen)
             return
-        recorded = visits[visits["files"] > 0]
-        is_whole = _write_recordings(opened, dest, form, list(zip(recorded["subject"], recorded["date"], strict=True)))
+        recorded = visits[visits["analysed_utc"].notna()]
+        named = list(zip(recorded["subject"], recorded["date"], strict=True))
+        of_bids = {"keep_dates": keep_dates, "power_line_hz": power_line}
+        is_whole = _write_recordings(opened, dest, named, None if form is _Form.EDF else of_bids)
     if not is_whole:
         raise typer.Exit(1)
 
@@ -85,8 +95,10 @@ def _write_tables(store: Store, dest: str, form: _Form, chosen: dict[str, Any]) 
     print_table(table(columns, [[str(one.path), str(one.rows)] for one in written]))
 
 
-def _write_recordings(store: Store, dest: str, form: _Form, visits: Sequence[tuple[str, str]]) -> bool:
-    """Write the recordings of visits; return whether all of them could be written, and there were some."""
+def _write_recordings(
+    store: Store, dest: str, visits: Sequence[tuple[str, str]], of_bids: dict[str, Any] | None
+) -> bool:
+    """Write the recordings of visits, as EDF or, with its options, as BIDS; return whether all could be written."""
     from ncs.cli._errors import describe
     from ncs.cli._output import clean, print_error, print_lines
     from ncs.export.recordings import write_bids, write_edf
@@ -94,7 +106,7 @@ def _write_recordings(store: Store, dest: str, form: _Form, visits: Sequence[tup
     if not visits:
         print_error("Nothing was written: the visits that fit have no recordings.")
         return False
-    done = (write_edf if form is _Form.EDF else write_bids)(store, dest, visits)
+    done = write_edf(store, dest, visits) if of_bids is None else write_bids(store, dest, visits, **of_bids)
     print_lines(*(clean(path) for path in done.paths))
     for name, text in done.notes:
         print_error(f"{clean(name)}: {clean(text)}")

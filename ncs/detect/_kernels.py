@@ -1183,6 +1183,11 @@ def measure_response(
         for i in range(P_MODES + n_modes):
             edge.g[i] = basis[i] if i < N_NUISANCE else 0.0
         floor_sd = spread_of(edge.a, P_MODES + n_modes, edge.g)
+        limit = floor_limit(total, onset, foot, half, base, smooth)
+        if abs(floor - base) > limit:
+            floor = base + math.copysign(limit, floor - base)
+            floor_sd = math.hypot(floor_sd, 0.5 * limit)
+            peak = value - floor
     present = presence(edge, total, p0, window, half, peak, base, smooth, rate, options[6] * rate, quiet, count, rise)
     if present != FOUND:
         return present
@@ -1215,6 +1220,18 @@ def measure_response(
     row[5] = math.sqrt(2.25 * density / (2 * m + 1) + floor_sd * floor_sd)
     after_peak(y, total, p0, hi, top, half, density, floor, floor_sd, onset, onset_sd, peak, options, row)
     return outcome
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def floor_limit(total: Array, onset: float, foot: int, half: int, base: float, smooth: float) -> float:
+    """Return how far from the baseline of before the stimulus the fitted nuisance may be under the peak.
+
+    A tail decays: what is left of it under the peak cannot exceed what the sweep shows before the onset, apart from
+    noise, mains and drift. Two tails of opposite sign can pretend otherwise where the first units stand alone.
+    """
+    before = int(onset) if math.isfinite(onset) else foot
+    seen = abs(box_mean(total, before - 4 * half, before - half + 1) - base)
+    return seen + MAINS_SD_UV + 3 * smooth if math.isfinite(seen) else math.inf
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

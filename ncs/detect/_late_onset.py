@@ -20,7 +20,7 @@ Array = NDArray[Any]
 
 CROSSING: Final = 0.6
 """The rise is fitted up to this share of the first deflection."""
-BEFORE_MS: Final = 7.0
+BEFORE_MS: Final = 5.0
 BIN_MS: Final = 0.1
 SCALE_STEP_MS: Final = 0.04
 SCALES_MS: Final = (0.1, 6.0)

@@ -99,8 +99,8 @@ def choose_sweeps(samples_uv: ArrayLike, sampling_rate_hz: float, *, stimulus_ms
     than half of them keep out. A sweep is an artefact if the root mean square or the largest size of its residual is
     more than twice the median of all sweeps, and more than five robust standard deviations above it. It is saturated if
     it stands still at its own extreme for 0.5 ms and moves at most samples elsewhere. The time from 0.15 ms before to
-    1 ms after the stimulus does not count. Of fewer than five sweeps only the saturated ones are left out: there is no telling
-    which of them is usual.
+    1 ms after the stimulus does not count. Of fewer than five sweeps only the saturated ones are left out: there is no
+    telling which of them is usual.
 
     Examples
     --------

@@ -28,6 +28,8 @@ _NEAR_MS: Final = 1.5
 _OVER_CHANCE: Final = 1.15
 _SHARE_OF_PEAK: Final = 0.5
 _SMOOTH_MS: Final = 0.3
+_REDRAWS: Final = 200
+_REDRAWN_MS: Final = 0.6
 
 WEAK_PARAMETERS: Final[dict[str, Any]] = {
     "least_sweeps": _LEAST_SWEEPS,
@@ -66,7 +68,8 @@ def find_weak_snap(sweeps_uv: ArrayLike, sampling_rate_hz: float, *, stimulus_ms
     20 ms after the stimulus. The largest value must exceed by 15 % the largest of 999 averages of the same sweeps in
     which a random half of the signs is turned: a response cancels there, the noise stays. It must also be a peak, with
     a rise and a fall of at least half its height within 1.5 ms, which the tail of a stimulus artefact is not. The signs
-    come from a fixed seed, so that the same sweeps always give the same answer.
+    come from a fixed seed, so that the same sweeps always give the same answer. Standard deviations follow from how the
+    sweeps differ: that of the amplitude directly, that of the time by drawing them anew with replacement.
     """
     y = -np.asarray(sweeps_uv, np.float64)
     rate = sampling_rate_hz / 1000.0
@@ -107,10 +110,11 @@ def _scores(y: FloatArray, wavelet: FloatArray, first: int, last: int) -> FloatA
 
 def _largest_by_chance(scores: FloatArray) -> float:
     """Return the largest score in any average with half of the signs turned."""
-    n = scores.shape[0]
+    n = len(scores)
     signs = np.tile(np.where(np.arange(n) % 2 == 0, 1.0, -1.0), (_TURNS, 1))
     signs = np.random.default_rng(_SEED).permuted(signs, axis=1)
-    return float((signs @ scores).max()) / n
+    largest: float = (signs @ scores).max()
+    return largest / n
 
 
 def _is_peak(smooth: FloatArray, top: int, first: int, last: int, near: int) -> bool:
@@ -121,6 +125,19 @@ def _is_peak(smooth: FloatArray, top: int, first: int, last: int, near: int) -> 
     height = smooth[top] - floor
     least = _SHARE_OF_PEAK * height
     return bool(height > 0 and smooth[top] - before.min() > least and smooth[top] - after.min() > least)
+
+
+def _time_sd(y: FloatArray, top: int, rate: float) -> float:
+    """Return how far the peak moves when the sweeps are drawn anew with replacement, ms."""
+    n, reach = y.shape[0], round(_REDRAWN_MS * rate)
+    low, high = max(top - reach, 0), min(top + reach + 1, y.shape[1])
+    width = max(1, round(_SMOOTH_MS * rate))
+    margin = y[:, max(low - width, 0) : high + width]
+    often = np.random.default_rng(_SEED).multinomial(n, np.full(n, 1.0 / n), size=_REDRAWS)
+    means = np.stack([_box(mean, width) for mean in often @ margin / n])
+    first = low - max(low - width, 0)
+    at = means[:, first : first + high - low].argmax(axis=1)
+    return float(at.std(ddof=1)) / rate
 
 
 def _marked(
@@ -139,12 +156,11 @@ def _marked(
     peak = float(level + slope * shift + bend * shift**2) - floor
     each = around @ fit.T
     peak_sd = float(each[:, 0].std(ddof=1)) / np.sqrt(n)
-    time_sd = float(each[:, 1].std(ddof=1)) / np.sqrt(n) / (2 * abs(bend)) if bend < 0 else np.nan
     after = smooth[top : min(top + int(3 * rate), last)]
     trough = top + int(after.argmin())
     found = {
         "peak_ms": (top + shift) / rate - stimulus_ms,
-        "peak_sd_ms": time_sd / rate,
+        "peak_sd_ms": _time_sd(y, top, rate),
         "peak_uv": peak,
         "peak_sd_uv": peak_sd,
         "baseline_uv": floor,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 import tempfile
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ncs.errors import InvalidInputError, NcsError, NcsWarning
+from ncs.export._authors import anonymous
 from ncs.export._folder import empty_folder, explained
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ncs.model import Visit
+    from ncs.results import VisitResult
     from ncs.store import Store
 
 __all__ = ["Recordings", "write_bids", "write_edf"]
@@ -85,10 +88,8 @@ def _write_visit(visit: Visit, folder: Path) -> tuple[list[Path], list[str]]:
 
     apart = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=folder))
     try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", NcsWarning)
+        with _warnings_noted() as said:
             written = export_visit(visit, apart)
-        said = [str(one.message) for one in caught]
         if not written:
             raise InvalidInputError("; ".join(said) or "expected waveforms, found none")
         return [path.replace(_free(folder / path.name)) for path in written], said
@@ -105,19 +106,66 @@ def _free(path: Path) -> Path:
     return free
 
 
-def write_bids(store: Store, folder: str | os.PathLike[str], visits: Iterable[tuple[str, str]]) -> Recordings:
-    """Write visits as a data set in the form of BIDS; a visit that cannot be loaded does not stop the others.
+def write_bids(
+    store: Store,
+    folder: str | os.PathLike[str],
+    visits: Iterable[tuple[str, str]],
+    *,
+    keep_dates: bool = False,
+    power_line_hz: float | None = None,
+) -> Recordings:
+    """Write visits with their results as a BIDS data set: the whole of it or, on an error, nothing.
 
-    Parameters, result and errors are those of ``write_edf``.
+    Parameters
+    ----------
+    store
+        An open store.
+    folder
+        New or empty.
+    visits
+        Subject and date of each.
+    keep_dates, power_line_hz
+        As in ``ncs.io.bids_write.write_dataset``.
+
+    Raises
+    ------
+    FileAccessError
+        When the folder holds anything, or cannot be written.
+    InvalidInputError
+        When a data set cannot hold a visit.
+    StoreError
+        When a visit cannot be loaded.
     """
     from ncs.io.bids_write import write_dataset
 
     place = Path(folder)
     empty_folder(place)
     done = Recordings()
-    write_dataset([visit for _, visit in _loaded(store, visits, done)], place)
-    done.paths += sorted(path for path in place.rglob("*") if path.is_file())
+    results = (_results(store, subject, date) for subject, date in visits)
+    with explained(place), tempfile.TemporaryDirectory(prefix=".", suffix=".part", dir=place) as apart:
+        with _warnings_noted() as said:
+            written = write_dataset(results, apart, keep_dates=keep_dates, power_line_hz=power_line_hz)
+        for path in Path(apart).iterdir():
+            path.replace(place / path.name)
+    done.paths += [place / path.relative_to(apart) for path in written]
+    done.notes += [("data set", text) for text in said]
     return done
+
+
+def _results(store: Store, subject: str, date: str) -> list[VisitResult]:
+    """Return the results of a visit without the names of those who edited its marks."""
+    authors = set(store.history(subject, date)["author"])
+    return [anonymous(result, authors) for result in store.load_results(subject, date)]
+
+
+@contextmanager
+def _warnings_noted() -> Iterator[list[str]]:
+    """Collect what is said about an input instead of printing it."""
+    said: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", NcsWarning)
+        yield said
+    said += [str(one.message) for one in caught]
 
 
 def _loaded(store: Store, visits: Iterable[tuple[str, str]], done: Recordings) -> Iterator[tuple[str, Visit]]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ncs.export import _files
+from ncs.export._authors import without_authors
 from ncs.export._columns import COVARIATES, LONG, MARKS, TABLES, VISITS, Column, Kind
 from ncs.export._dictionary import COLUMNS, dictionary_cells
 from ncs.export._folder import DICTIONARY, staged
@@ -16,7 +16,7 @@ from ncs.export._wide import Place, WideColumn, laid_out, places_of, wide_column
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import pandas as pd
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["WrittenTable", "write_csv", "write_parquet"]
 
 _MEASUREMENTS_AT_ONCE = 50_000
-_VERBS = ("moved", "placed", "taken away")
-_EDITED_BY = re.compile(rf"( (?:{'|'.join(_VERBS)}) by ).*?(?=; |$)")
 _SUBJECTS_AT_ONCE = 400
 """Databases limit how many parameters one statement takes."""
 
@@ -157,7 +155,7 @@ class _Export:
         for subjects in self._groups():
             cells = _cells(self._store.measurements(subjects, since=self._since, until=self._until), LONG)
             authors = set(self._store.history(subjects)["author"])
-            cells["method"] = [_without_authors(text, authors) for text in cells["method"]]
+            cells["method"] = [without_authors(text, authors) for text in cells["method"]]
             yield cells
 
     def _long(self, found: set[tuple[Place, str]]) -> Iterator[Cells]:
@@ -183,20 +181,6 @@ class _Export:
     def _of_chosen(self, frame: pd.DataFrame) -> pd.DataFrame:
         keep = [visit in self._chosen for visit in zip(frame["subject"], frame["date"], strict=True)]
         return frame.loc[keep] if keep else frame
-
-
-def _without_authors(method: str, authors: Collection[str]) -> str:
-    """Return a method without the names of those who edited marks.
-
-    >>> _without_authors("onset changepoint; onset moved by A. Author; negative peak placed by B; C", {"B; C"})
-    'onset changepoint; onset moved by a person; negative peak placed by a person'
-    """
-    if _EDITED_BY.search(method) is None:
-        return method
-    for author in sorted(authors, key=len, reverse=True):
-        for verb in _VERBS:
-            method = method.replace(f" {verb} by {author}", f" {verb} by a person")
-    return _EDITED_BY.sub(r"\1a person", method)  # what another program has edited in the meantime
 
 
 def _written(file: _files.TableFile, pieces: Iterable[Cells]) -> int:

@@ -91,7 +91,12 @@ LowerText = Annotated[str, AfterValidator(_stripped), AfterValidator(str.lower)]
 SiteText = Annotated[str, AfterValidator(site_text)]
 SideText = Annotated[Literal["left", "right"], BeforeValidator(_lowered)]
 DirectionText = Annotated[Literal["antidromic", "orthodromic"], BeforeValidator(_lowered)]
-TechniqueText = Annotated[Literal["motor", "sensory"], BeforeValidator(_lowered)]
+TechniqueText = Annotated[
+    Literal[
+        "motor", "sensory", "mixed", "f_wave", "h_reflex", "repetitive_stimulation", "blink_reflex", "inching", "cmap_scan"
+    ],
+    BeforeValidator(_lowered),
+]  # fmt: skip
 
 
 def path_text(source: object, what: str) -> str:

@@ -91,7 +91,12 @@ class BidsReader:
             problems=problems,
         )
         rows = tables.stimuli()
-        visit = EDF.read(replace(request, sidecar=request.sidecar or _how_to_read(tables, rows)))
+        visit = EDF.read(
+            replace(
+                request,
+                sidecar=request.sidecar or _how_to_read(tables, [] if _is_discontinuous(request.content) else rows),
+            )
+        )
         studies = tuple(_with_tables(study, tables, rows) for study in visit.studies)
         if tables.conflicts:
             raise ConflictError(tables.conflicts)
@@ -133,6 +138,11 @@ class _Tables:
         self.problems.append(
             Problem(file=str(self.path), place=table, field=name, expected=expected, found=found, hint=hint)
         )
+
+
+def _is_discontinuous(content: bytes) -> bool:
+    """Return whether a file has gaps; then its own annotations say where the stimuli are."""
+    return content[192:197] in {b"EDF+D", b"BDF+D"}
 
 
 def _how_to_read(tables: _Tables, rows: Sequence[Row]) -> Sidecar | None:

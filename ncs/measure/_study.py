@@ -132,6 +132,10 @@ class StudyPart:
     study_index: int
     marked: tuple[MarkedTrace, ...]
     method: str
+    covariates: Mapping[str, float | str] = field(default_factory=dict)
+    """Of the visit."""
+    others: Sequence[Measurement] = ()
+    """What was measured in other studies of the visit, for a technique that needs it."""
     rows: list[Measurement] = field(default_factory=list)
 
     def add(

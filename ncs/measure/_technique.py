@@ -38,6 +38,8 @@ class TechniqueMeasures:
     is_nerve_potential
         Whether sweeps with artefacts are kept out of the average, a weak response is sought with the help of the single
         sweeps, and an orthodromic one is timed at its initial positive peak.
+    needs_others
+        Whether the study is measured after those of other techniques, whose numbers are then in ``StudyPart.others``.
     """
 
     technique: Technique
@@ -45,3 +47,4 @@ class TechniqueMeasures:
     measure: Callable[[StudyPart], None]
     window: Callable[[Study, Trace, str], Window | None] = _usual_window
     is_nerve_potential: bool = False
+    needs_others: bool = False

@@ -64,23 +64,42 @@ def measure_visit(
     found: dict[tuple[int, int], list[TraceMarks]] = {}
     for entry in marks:
         found.setdefault((entry.study_index, entry.trace_index), []).append(entry)
-    measurements: list[Measurement] = []
-    for index, study in enumerate(visit.studies):
+    by_study: dict[int, list[Measurement]] = {}
+    for index in _order(visit):
+        study = visit.studies[index]
         marked = [
             _marked(study, trace, found.get((index, position), ()), moved.get((index, position)))
             for position, trace in enumerate(study.traces)
         ]
-        part = StudyPart(study=study, study_index=index, marked=tuple(marked), method=f"onset {onset_method}")
         technique = technique_of(study)
+        part = StudyPart(
+            study=study,
+            study_index=index,
+            marked=tuple(marked),
+            method=f"onset {onset_method}",
+            covariates=visit.covariates,
+            others=[row for rows in by_study.values() for row in rows] if _is_late(study) else (),
+        )
         if technique is not None and study.traces:
             technique.measure(part)
         else:
             _unmeasured(part)
-        measurements.extend(part.rows)
+        rows = list(part.rows)
         if temperature is not None:
-            measurements.extend(corrected(part.rows, temperature))
-        measurements.extend(_reported(study, index))
-    return tuple(measurements)
+            rows.extend(corrected(part.rows, temperature))
+        by_study[index] = [*rows, *_reported(study, index)]
+    return tuple(row for index in range(len(visit.studies)) for row in by_study[index])
+
+
+def _is_late(study: Study) -> bool:
+    """Return whether a study is measured after those of other techniques."""
+    technique = technique_of(study)
+    return technique is not None and technique.needs_others
+
+
+def _order(visit: Visit) -> list[int]:
+    """Return the studies in the order in which they are measured."""
+    return sorted(range(len(visit.studies)), key=lambda index: _is_late(visit.studies[index]))
 
 
 def _marked(study: Study, trace: Trace, entries: Sequence[TraceMarks], moved: Moved | None) -> MarkedTrace:

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 from ncs.quantities import QUANTITIES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ncs.results import Measurement
 
 __all__ = [
-    "FLAGS", "SD_SENTENCE", "Notes", "clean", "display_unit", "fixed", "missing_sentence", "number", "quantity_words",
-    "signed",
+    "FLAGS", "SD_SENTENCE", "Notes", "clean", "display_unit", "fixed", "flag_words", "missing_sentence", "number",
+    "quantity_words", "signed",
 ]  # fmt: skip
 
 SD_SENTENCE = "± one standard deviation, as far as it follows from the noise of the recording"
@@ -27,6 +29,8 @@ FLAGS = {
     "no_baseline_before_stimulus": "no baseline before the stimulus was recorded",
     "stimulus_from_artefact": "no stimulus time is stated: the beginning of the artefact was taken for it",
     "edited": "a mark was moved by hand",
+    "few_stimuli": "fewer stimuli than this figure needs (the method says how many)",
+    "no_m_wave": "no M wave was measured: absent F waves say nothing by themselves",
     "onset_at_positive_peak": "orthodromic: the latency is that of the initial positive peak",
     "no_initial_positive_peak": "orthodromic, but no initial positive peak stands above the noise",
     "direction_not_stated": (
@@ -34,7 +38,7 @@ FLAGS = {
     ),
     "methods_disagree": "named onset rules contradict the onset: look at it",
     "spread_exceeds_sd": "the onsets of single sweeps spread more than their stated standard deviations allow",
-    "sweeps_rejected": "sweeps with artefacts were left out of the average (the method says how many)",
+    "sweeps_rejected": "sweeps with artefacts were left out of the average",
     "low_cut_not_stated": "the low-frequency filter is not stated: no limit of a duration applies",
     "distance_not_stated": "the distance is not stated: no limit of a latency applies",
     "short_segment": "over less than 10 cm: small errors of distance or latency weigh much",
@@ -57,6 +61,9 @@ FLAGS = {
     ),
 }
 
+_SAID_IN_METHOD = {"sweeps_rejected": " rejected", "spread_exceeds_sd": "onsets of "}
+"""Flags whose numbers stand in the method: what the part of the method that has them contains."""
+
 _ABBREVIATIONS = frozenset({"cmap", "snap"})
 
 
@@ -67,6 +74,14 @@ def clean(text: object) -> str:
     'S01 [31m [bold]'
     """
     return "".join(letter if letter.isprintable() else " " for letter in str(text))
+
+
+def flag_words(flag: str, measurements: Iterable[Measurement]) -> str:
+    """Return what a flag of measurements says, with the numbers that their method has for it."""
+    wanted = _SAID_IN_METHOD.get(flag)
+    parts = [part for m in measurements if flag in m.flags for part in m.method.split("; ")] if wanted else []
+    numbers = next((part.partition(" (left out")[0] for part in parts if wanted is not None and wanted in part), "")
+    return ": ".join(filter(None, (FLAGS[flag], numbers)))
 
 
 def quantity_words(name: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ncs.model import Origin, Technique
 from ncs.quantities import QUANTITIES, TEMPERATURE_CORRECTED
-from ncs.report.numbers import FLAGS, Notes, clean, display_unit, number, quantity_words
+from ncs.report.numbers import FLAGS, Notes, clean, display_unit, flag_words, number, quantity_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -260,8 +260,9 @@ def study_name(study: Study) -> str:
 def _site(row: Row, notes: Notes) -> str:
     if not row.at_site:
         return ""
-    flags = {flag for m in row.at_site.values() for flag in m.flags}
-    marks = [notes.mark(words) for flag, words in FLAGS.items() if flag in flags]
+    found = list(row.at_site.values())
+    flags = {flag for m in found for flag in m.flags}
+    marks = [notes.mark(flag_words(flag, found)) for flag in FLAGS if flag in flags]
     return " ".join([row.site or "?", *marks])
 
 
@@ -338,7 +339,10 @@ def corrected_table(results: Sequence[VisitResult], notes: Notes) -> TextTable |
                 rows.append((study_name(study), m.segment or m.site or "", quantity_words(name), number(before, notes),
                              number(m, notes), display_unit(name), warmth))  # fmt: skip
     labels = ("nerve", "where", "quantity", "measured", "corrected", "unit", "skin")
-    columns = tuple(Column(label=label, is_number=label in {"measured", "corrected"}) for label in labels)
+    columns = tuple(
+        Column(label=label, is_number=label in {"measured", "corrected"}, is_unbroken=label == "nerve")
+        for label in labels
+    )
     return TextTable(columns=columns, rows=tuple(rows)) if rows else None
 
 
@@ -351,7 +355,9 @@ def sides_table(differences: Sequence[Measurement], notes: Notes) -> TextTable |
         rows.append((m.nerve or "nerve?", m.segment or m.site or "", what, number(m, notes),
                      display_unit(m.quantity), sides))  # fmt: skip
     labels = ("nerve", "where", "quantity", "right - left", "unit", "of")
-    columns = tuple(Column(label=label, is_number=label == "right - left") for label in labels)
+    columns = tuple(
+        Column(label=label, is_number=label == "right - left", is_unbroken=label == "nerve") for label in labels
+    )
     return TextTable(columns=columns, rows=tuple(rows)) if rows else None
 
 

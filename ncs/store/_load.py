@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from ncs.errors import Problem, StoreError
 from ncs.model import (
     Calibration,
+    Direction,
     Filters,
     Origin,
     Provenance,
@@ -205,6 +206,7 @@ def _study(row: Any, traces: tuple[Trace, ...]) -> Study:
         nerve=row.nerve,
         side=Side(row.side) if row.side is not None else None,
         technique=Technique(row.technique) if row.technique is not None else None,
+        direction=Direction(row.direction) if row.direction is not None else None,
         recording_site=row.recording_site,
         skin_temperature_c=row.skin_temperature_c,
         temperature_site=row.temperature_site,

@@ -223,7 +223,7 @@ def _study_rows(visit: Visit) -> list[Row]:
             index, study.nerve, _text(study.side), _text(study.technique),
             study.recording_site, study.temperature_site, _number(study.skin_temperature_c),
             _number(study.distance_sd_mm), _records(study.segments, _SEGMENT), _records(study.curves, _CURVE),
-            _origins(study.provenance),
+            _origins(study.provenance), _text(study.direction),
         )
         for index, study in enumerate(visit.studies)
     ]  # fmt: skip

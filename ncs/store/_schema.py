@@ -35,7 +35,7 @@ __all__ = [
     "waveforms",
 ]
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """Every revision that this ncs knows, oldest first; the last one is what it writes."""
 
 
@@ -182,6 +182,7 @@ studies = sa.Table(
     sa.Column("segments", _JSON),
     sa.Column("curves", _JSON),
     sa.Column("provenance", _JSON),
+    sa.Column("direction", sa.Text),
     sqlite_with_rowid=False,
 )
 

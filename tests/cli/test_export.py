@@ -1,5 +1,6 @@
 """``ncs export``: tables and recordings out of a store, with sentences where there is nothing or no place for it."""
 
+import dataclasses
 import warnings
 
 import pytest
@@ -82,6 +83,44 @@ def test_a_visit_that_edf_cannot_hold_does_not_stop_the_others(stored, tmp_path,
     assert "P2, 2021-05-03: not written\n  median motor: no waveforms, not written" in done.err
 
 
+def test_a_bids_data_set(stored, tmp_path):
+    where = (
+        "--nerve",
+        "median",
+        "--technique",
+        "motor",
+        "--site",
+        "wrist",
+        "--author",
+        "A. Author",
+        "--reason",
+        "foot",
+    )
+    assert stored("edit", "P1", "2021-03-01", "--mark", "onset", "--value", "3.9", *where).status == 0
+    done = stored("export", "--to", "bids", "dataset", "--subject", "P1", "--power-line", "50")
+    assert done.status == 0, done.err
+    paths = [tmp_path / line for line in done.out.splitlines()]
+    assert sorted(paths) == sorted(path for path in (tmp_path / "dataset").rglob("*") if path.is_file())
+    assert len([path for path in paths if path.suffix == ".edf"]) == 4
+    content = b"".join(path.read_bytes() for path in paths)
+    assert b"onset moved by a person" in content
+    assert b"A. Author" not in content
+    assert b"2021-03-01" not in content
+    assert stored("export", "--to", "bids", "true", "--keep-dates").status == 0
+    assert any("ses-20210301" in path.name for path in (tmp_path / "true" / "sub-P1").iterdir())
+
+
+def test_a_data_set_that_fails_leaves_nothing(stored, tmp_path):
+    with package.open_store(tmp_path / "ncs.db") as store:
+        visit = store.load_visit("P1", "2021-03-01")
+        like = dataclasses.replace(visit, subject=package.Subject(id="P-1"), sources=())
+        store.save(package.analyze(like))
+    done = stored("export", "--to", "bids", "dataset")
+    assert done.status == 2
+    assert "would both be sub-P1" in done.err
+    assert list((tmp_path / "dataset").iterdir()) == []
+
+
 def test_two_visits_never_share_a_file(stored, tmp_path, monkeypatch):
     from ncs.io import edf_write
 
@@ -109,6 +148,7 @@ def test_what_cannot_be_done_is_said(stored, tmp_path):
         (["--to", "csv", "out", "--since", "2030-01-01"], 1, "no visit in ncs.db fits"),
         (["--to", "csv", "out", "--since", "soon"], 2, "since: expected a date as YYYY-MM-DD, found 'soon'"),
         (["--to", "edf", "out", "--no-file-names"], 2, "--no-file-names is for tables"),
+        (["--to", "edf", "out", "--keep-dates"], 2, "--keep-dates and --power-line are for bids"),
         (["--to", "xls", "out"], 2, "'xls'"),
         (["out"], 2, "--to"),
         (["--to", "csv", "out", "--store", "absent.db"], 2, "found no file"),

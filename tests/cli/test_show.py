@@ -3,6 +3,14 @@
 import csv
 import io
 import json
+from dataclasses import replace
+
+import pytest
+
+from ncs import read as read_visit
+from ncs import simulate
+from ncs.io.edf_write import write_edf
+from tests.io.edf_examples import spec_37
 
 
 def rows_of(text):
@@ -98,3 +106,70 @@ def test_csv_cannot_command_the_terminal(ncs, tmp_path):
     assert ncs("analyze", "evil\x1b[2J.edf").status == 1
     for output in ("table", "json", "csv"):
         assert "\x1b" not in ncs("show", "--failures", "--format", output).out
+
+
+@pytest.fixture
+def reporting(ncs, tmp_path):
+    """A visit whose machine wrote its own numbers into the file: those of the specification's section 3.7."""
+    study, _ = simulate.motor_study(
+        seed=0, velocity_m_s=55.0, distal_latency_ms=3.8, distal_distance_mm=65.0, segment_mm=220.0,
+        recording=simulate.Recording(stimulus_ms=0.0, duration_ms=50.0),
+    )  # fmt: skip
+    (tmp_path / "spec.edf").write_bytes(spec_37([trace.samples_uv[0] for trace in study.traces]))
+    assert ncs("analyze", "spec.edf").status == 0
+    return ncs
+
+
+def test_what_the_machine_measured_stands_beside_our_numbers(reporting):
+    shown = reporting("show", "MCH-0234567", "2002-03-02").out
+    assert "Measured by the machine itself (difference: machine less ncs)" in shown
+    (line,) = [line for line in shown.splitlines() if " motor conduction velocity " in line]
+    words = line.split()
+    assert words[:4] == ["wrist-elbow", "motor", "conduction", "velocity"]
+    machine, ours, difference = (float(word.replace("\N{MINUS SIGN}", "-")) for word in words[4:7])
+    assert machine == 55.0
+    assert difference == pytest.approx(machine - ours, abs=0.11)
+
+
+def test_the_comparison_is_the_same_in_every_format(reporting):
+    where = ("show", "MCH-0234567", "2002-03-02")
+    document = json.loads(reporting(*where, "--format", "json").out)
+    (result,) = document["visits"][0]["results"]
+    compared = {(one["kind"], one["site"]): one for one in result["reported"]}
+    assert set(compared) == {
+        ("latency_ms", "wrist"), ("amplitude_uv", "wrist"), ("latency_ms", "elbow"), ("amplitude_uv", "elbow"),
+        ("velocity_m_s", "elbow"),
+    }  # fmt: skip
+    by_name = {m["quantity"]: m["value"] for m in result["measurements"] if m["site"] == "wrist"}
+    assert compared["latency_ms", "wrist"]["computed"] == by_name["motor_latency"]
+    for one in compared.values():
+        assert one["difference"] == pytest.approx(one["reported"] - one["computed"])
+    for choice in (where, where[:2]):
+        rows = rows_of(reporting(*choice, "--format", "csv").out)
+        reported = [
+            (row["quantity"], float(row["reported"]), float(row["difference"])) for row in rows if row["reported"]
+        ]
+        assert sorted(reported) == sorted((c["quantity"], c["reported"], c["difference"]) for c in compared.values())
+        assert len(rows) == len(result["measurements"])
+
+
+def test_a_visit_without_numbers_of_the_machine_shows_no_comparison(stored):
+    assert "Measured by the machine" not in stored("show", "P1", "2021-03-01").out
+    rows = rows_of(stored("show", "P1", "2021-03-01", "--format", "csv").out)
+    assert {row["reported"] for row in rows} == {""}
+
+
+def test_studies_that_stay_apart_are_named_with_the_reason(ncs, exports, tmp_path):
+    visit = read_visit(exports / "P1_2021-03-01_motor.edf")
+    (study,) = visit.studies
+    for trace, warmth in zip(study.traces, (33.0, 30.5), strict=True):
+        alone = replace(study, traces=(trace,), skin_temperature_c=warmth)
+        write_edf(replace(visit, studies=(alone,)), tmp_path / f"{trace.stimulation_site}.edf")
+    done = ncs("analyze", ".")
+    assert done.status == 0
+    for text in (done.err, ncs("show", "P1", "2021-03-01").out):
+        assert "skin_temperature_c" in text
+        assert "stay apart" in text
+    document = json.loads(ncs("show", "P1", "2021-03-01", "--format", "json").out)
+    (warning,) = document["visits"][0]["warnings"]
+    assert warning["field"] == "skin_temperature_c"

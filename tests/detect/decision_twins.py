@@ -56,6 +56,12 @@ def checked_onset(y, nuisances, p0, lo, foot, summit, half, onset, onset_sd, bas
     return onset, onset_sd
 
 
+def floor_limit(y, onset, foot, half, base, smooth):
+    before = foot if math.isnan(onset) else int(onset)
+    left = y[max(before - 4 * half, 0) : max(before - half + 1, 0)]
+    return abs(left.mean() - base) + k.MAINS_SD_UV + 3 * smooth if left.size else math.inf
+
+
 def usual_change(y, before, late, hi, half, pace, most):
     s = twins.smoothed(y, half)
     stretches = [(half, before - half - pace), (late, hi - half - pace)]

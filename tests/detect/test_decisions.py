@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ncs import simulate
+from ncs import detect, simulate
 from ncs.detect import _kernels as k
 from ncs.detect._rise import rise_model
 from tests.detect import decision_twins as slow
@@ -80,6 +80,25 @@ def test_checked_onset(sweeps, seed, off, onset_sd, tail):
         place = (lo, foot, summit, HALF, onset, onset_sd, base, height, density, RATE)
         checked = k.checked_onset(twins.running_sum(y), edge, p0, *place)
         assert checked == pytest.approx(slow.checked_onset(y, nuisances, p0, *place), rel=1e-6)
+
+
+@EXAMPLES
+@given(SEED, st.floats(0.0, 400.0) | st.just(math.nan), st.integers(0, 400), st.floats(-100.0, 100.0))
+def test_floor_limit(sweeps, seed, onset, foot, base):
+    y, _ = sweeps[seed % len(sweeps)]
+    found = k.floor_limit(twins.running_sum(y), onset, foot, HALF, base, 4.0)
+    assert found == pytest.approx(slow.floor_limit(y, onset, foot, HALF, base, 4.0), rel=1e-6)
+
+
+def test_a_tail_is_not_carried_on_under_the_peak_beyond_what_the_sweep_shows_before_the_onset():
+    """Few motor units: the first stands alone, and two tails of opposite sign imitated it (2.66 mV instead of 3)."""
+    study, _ = simulate.cmap_scan_study(
+        seed=17, population="test", n_units=(5, 20), size_spread=0.8, amplitude_uv=3000.0
+    )
+    trace = study.traces[0]
+    strong = np.argsort(trace.stimulus.intensity_ma)[-30:]
+    marks = detect.mark(trace.samples_uv[strong], trace.sampling_rate_hz, stimulus_ms=trace.stimulus_ms[strong])
+    assert np.median(marks.peak_uv) == pytest.approx(3000.0, rel=0.02)
 
 
 @EXAMPLES

@@ -18,7 +18,9 @@ RECORDED = {
 def true_positive_peak(sweeps: simulate.SimulatedSweeps) -> np.ndarray:
     """Time of the highest positive sample before the negative peak, between samples by a parabola."""
     times = []
-    for clean, stimulus, peak in zip(sweeps.clean_uv.astype(float), sweeps.stimulus_ms, sweeps.truth.peak_ms, strict=True):
+    for clean, stimulus, peak in zip(
+        sweeps.clean_uv.astype(float), sweeps.stimulus_ms, sweeps.truth.peak_ms, strict=True
+    ):
         at = int(clean[: round((stimulus + peak) * RATE_HZ / 1000)].argmax())
         before, top, after = clean[at - 1 : at + 2]
         times.append((at + 0.5 * (before - after) / (before - 2 * top + after)) * 1000 / RATE_HZ - stimulus)
@@ -37,7 +39,9 @@ def orthodromic(amplitude_uv, noise_uv, n=200):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("amplitude_uv", "noise_uv", "median_ms", "share"), [(40.0, 0.3, 0.02, 0.9), (15.0, 0.8, 0.04, 0.6)])
+@pytest.mark.parametrize(
+    ("amplitude_uv", "noise_uv", "median_ms", "share"), [(40.0, 0.3, 0.02, 0.9), (15.0, 0.8, 0.04, 0.6)]
+)
 def test_the_onset_is_at_the_true_positive_peak(amplitude_uv, noise_uv, median_ms, share):
     sweeps = orthodromic(amplitude_uv, noise_uv)
     found, after = moved(sweeps)

@@ -52,8 +52,8 @@ def written(tmp_path, sidecar):
     study, _ = simulate.sensory_study(seed=1)
     np.save(tmp_path / "a.npy", study.traces[0].samples_uv)
     facts = {
-        "ncs_sidecar": 1, "subject": "P", "date": "2020-01-01", "unit": "uV", "sampling_rate_hz": 20000, "polarity": "true",
-        "nerve": "median", "technique": "sensory", "stimulus_ms": 2.0, **sidecar,
+        "ncs_sidecar": 1, "subject": "P", "date": "2020-01-01", "unit": "uV", "sampling_rate_hz": 20000,
+        "polarity": "true", "nerve": "median", "technique": "sensory", "stimulus_ms": 2.0, **sidecar,
     }  # fmt: skip
     (tmp_path / "a.ncs.json").write_text(json.dumps(facts))
     return tmp_path / "a.npy"
@@ -98,3 +98,16 @@ def test_the_recording_field_of_an_edf_file_names_it(tmp_path):
     (read,) = ncs.read(path).studies
     assert read.direction is Direction.ORTHODROMIC
     assert read.provenance["direction"] is Origin.FILE
+
+
+def test_the_store_keeps_it(tmp_path):
+    study, _ = simulate.sensory_study(direction="orthodromic", seed=1)
+    visit = Visit(
+        subject=Subject(id="P"), date=dt.date(2020, 1, 1), studies=(replace(study, direction=Direction.ORTHODROMIC),)
+    )
+    result = ncs.analyze(visit)
+    with ncs.open_store(tmp_path / "a.db") as store:
+        store.save(result)
+        (loaded,) = store.load_results("P", "2020-01-01")
+    assert loaded.visit.studies[0].direction is Direction.ORTHODROMIC
+    assert ncs.analyze(loaded.visit).measurements == result.measurements

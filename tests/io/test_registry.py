@@ -145,7 +145,7 @@ def test_the_overview_names_every_reader_and_every_format_that_is_not_read():
     overview = (Path(__file__).parents[2] / "docs" / "formats" / "README.md").read_text(encoding="utf-8")
     for info in registry.formats():
         assert f"`{info.name}`" in overview
-        assert f"`{info.name}`](" in overview or info.name in {"edf", "text"}, info.name
+        assert f"`{info.name}`](" in overview or info.name in {"edf", "bids", "text"}, info.name
     assert all(f"`{ending}`" in overview for each in UNREAD for ending in each.extensions)
 
 

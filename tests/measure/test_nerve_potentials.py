@@ -1,6 +1,7 @@
 """From sensory sweeps to numbers: averages without artefacts, weak responses, orthodromic latencies, review flags."""
 
 import datetime as dt
+
 import numpy as np
 import pytest
 

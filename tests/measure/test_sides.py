@@ -46,9 +46,7 @@ def test_the_sides_may_lie_in_different_files():
     whole = both_sides()
     files = [analyze(replace(whole, studies=(study,))) for study in whole.studies]
     together = {(row.quantity, row.site, row.segment): row.value for row in side_differences(files)}
-    assert together == {
-        (row.quantity, row.site, row.segment): row.value for row in side_differences([analyze(whole)])
-    }
+    assert together == {(row.quantity, row.site, row.segment): row.value for row in side_differences([analyze(whole)])}
     assert side_differences(files[:1]) == ()
 
 

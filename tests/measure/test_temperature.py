@@ -13,7 +13,12 @@ TO_32 = TemperatureCorrection(reference_c=32.0)
 
 def one(quantity="motor_conduction_velocity", value=50.0, celsius=30.0, **more):
     return Measurement(
-        quantity=quantity, value=value, unit=QUANTITIES[quantity].unit, skin_temperature_c=celsius, method="onset x", **more
+        quantity=quantity,
+        value=value,
+        unit=QUANTITIES[quantity].unit,
+        skin_temperature_c=celsius,
+        method="onset x",
+        **more,
     )
 
 

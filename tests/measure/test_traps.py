@@ -60,9 +60,10 @@ def test_trap_2_without_a_distal_distance_no_terminal_index_and_no_limit_of_a_la
     assert row.value is not None
     assert row.distance_mm is None
     assert "distance_not_stated" in row.flags
-    assert "distance_not_stated" not in pick(
-        sensory_rows(marked("wrist", 140.0, marks(onset_ms=2.5))), "sensory_peak_latency"
-    ).flags
+    assert (
+        "distance_not_stated"
+        not in pick(sensory_rows(marked("wrist", 140.0, marks(onset_ms=2.5))), "sensory_peak_latency").flags
+    )
 
 
 def test_trap_3_base_to_peak_and_peak_to_peak_are_two_quantities_and_ratios_never_mix_them():
@@ -129,9 +130,7 @@ def test_trap_5_an_initial_positivity_is_flagged_and_never_marked_as_onset():
 )
 def test_trap_7_martin_gruber_and_accessory_fibular_are_named_for_what_they_are(nerve, muscle, sites, ratio, flag):
     found = marks(onset_ms=7.8, peak_uv=7200.0 * ratio)
-    rows = motor_rows(
-        marked(sites[0], 65.0, WRIST), marked(sites[1], 285.0, found), nerve=nerve, recording_site=muscle
-    )
+    rows = motor_rows(marked(sites[0], 65.0, WRIST), marked(sites[1], 285.0, found), nerve=nerve, recording_site=muscle)
     flags = pick(rows, "cmap_amplitude_ratio").flags
     named = [name for name in flags if "martin_gruber" in name or "accessory" in name]
     assert named == ([flag] if flag is not None else [])

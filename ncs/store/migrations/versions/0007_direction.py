@@ -1,0 +1,13 @@
+"""Whether a sensory study is antidromic or orthodromic."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("studies", sa.Column("direction", sa.Text()))
