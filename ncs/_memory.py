@@ -10,14 +10,14 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ncs import __version__
 from ncs.errors import NcsError
 from ncs.io import _companions, _recording
 from ncs.store._codec import storable
 from ncs.store.failure import Failure
-from ncs.store.seen import Seen, SeenOutcome
+from ncs.store.seen import Recalled, Seen, SeenOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from ncs._finding import Item
     from ncs.store import Store
     from ncs.store._rows import Head
-    from ncs.store.seen import Known
 
 __all__ = ["Identity", "Memory", "Verdict", "fingerprint_of", "identify", "sha256_of"]
 
@@ -52,11 +51,10 @@ Verdict = Literal["work", "known", "ignored"] | Failure
 def identify(path: str, how: How) -> Identity | None:
     """Return what a file would be filed under, ``None`` where a worker has to find out."""
     from ncs.io import find_sidecar, load_sidecar
-    from ncs.io._settings import content_sha256
 
     try:
         sidecar = find_sidecar(Path(path))
-        sidecar_sha256 = content_sha256(load_sidecar(sidecar)) if sidecar is not None else ""
+        sidecar_sha256 = _settings_sha256(load_sidecar(sidecar) if sidecar is not None else None)
         sha256 = sha256_of(path)
         if not sha256:
             return None
@@ -76,7 +74,6 @@ def identify(path: str, how: How) -> Identity | None:
 def fingerprint_of(how: How, sidecar_sha256: str) -> str:
     """Return the fingerprint of an analysis with a sidecar, empty for none."""
     from ncs.analysis import analysis_fingerprint
-    from ncs.io._settings import content_sha256
 
     return analysis_fingerprint(
         onset_method=how.onset_method,
@@ -84,8 +81,16 @@ def fingerprint_of(how: How, sidecar_sha256: str) -> str:
         review=how.review,
         temperature_correction=how.temperature_correction,
         sidecar_sha256=sidecar_sha256,
-        protocol_sha256=content_sha256(how.protocol) if how.protocol is not None else "",
+        protocol_sha256=_settings_sha256(how.protocol),
     )
+
+
+def _settings_sha256(settings: Any) -> str:
+    if settings is None:
+        return ""
+    from ncs.io._settings import content_sha256  # pydantic, which not every batch needs
+
+    return content_sha256(settings)
 
 
 def sha256_of(path: str) -> str:
@@ -127,30 +132,31 @@ class Memory:
     def judge(self, items: Sequence[Item]) -> list[tuple[Item, Verdict]]:
         """Return for every file whether it needs work; a failure where it would fail as it did."""
         doubt = _Doubt()
-        known = {} if self._check_content else self._recall(items)
+        recalled = self._recall(items)
         for item in items:
-            self._compare(item, known.get(storable(item.place)), doubt)
+            self._compare(item, recalled, doubt)
         self._repeat_failures(doubt)
         self._identify(doubt)
         self._store.make_current(doubt.idle, subject=self._how.subject)
         return [(item, doubt.verdicts[item.path]) for item in items]
 
-    def _recall(self, items: Sequence[Item]) -> dict[str, Known]:
-        places = [item.place for item in items if item.stamp]
-        return self._store.seen(places, subject=self._how.subject) if places else {}
+    def _recall(self, items: Sequence[Item]) -> Recalled:
+        places = [] if self._check_content else [item.place for item in items if item.stamp]
+        return self._store.seen(places, subject=self._how.subject) if places else Recalled({}, {})
 
-    def _compare(self, item: Item, known: Known | None, doubt: _Doubt) -> None:
-        if known is None or known.seen.stamp != item.stamp:
+    def _compare(self, item: Item, recalled: Recalled, doubt: _Doubt) -> None:
+        seen = recalled.files.get(storable(item.place))
+        if seen is None or seen.stamp != item.stamp:
             doubt.unknown.append(item)
             return
-        seen, runs = known
         verdict: Verdict = "work"
         if seen.outcome == "stored" and seen.content_key is not None:
-            fingerprint = self._fingerprint(seen.sidecar_sha256 or "")
-            if fingerprint in runs:
+            key = (seen.content_key, self._fingerprint(seen.sidecar_sha256 or ""))
+            is_current = recalled.runs.get(key)
+            if is_current is not None:
                 verdict = "known"
-                if not runs[fingerprint]:
-                    doubt.idle.add((seen.content_key, fingerprint))
+                if not is_current:
+                    doubt.idle.add(key)
         elif seen.circumstances == self._circumstances:
             if seen.outcome == "failed":
                 doubt.failed.append(item)
@@ -186,7 +192,8 @@ class Memory:
 
     def stored(self, item: Item, head: Head) -> None:
         """Remember a file whose result is written in the same transaction."""
-        if len(head.sources) == 1 and head.sources[0].format not in _companions.READERS:
+        single = len(head.sources) == 1 and head.sources[0].format not in _companions.READERS
+        if single and not _companions.may_have_companions(Path(item.place), b""):
             self._note(item, "stored", content_key=head.key, sidecar_sha256=head.sources[0].sidecar_sha256)
 
     def failed(self, item: Item, failure: Failure) -> None:

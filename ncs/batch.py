@@ -5,8 +5,10 @@ The one writer is here. Which files there are is ``_finding``'s business, who wo
 
 from __future__ import annotations
 
+import gc
 import os
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, islice
@@ -164,6 +166,8 @@ def analyze_files(
         When an argument or the protocol itself is wrong.
     StoreAccessError
         When the store cannot be written; what was committed before is kept.
+    ClusterError
+        When the executor gives up; what was committed before is kept.
     """
     how = replace(
         _how(onset_method, protocol, subject, keep_identifiers),
@@ -186,6 +190,13 @@ def analyze_files(
     unknown = run.unknown(chain(first, found))
     crew = Crew(work=_work or analyze_file, how=how, executor=executor, jobs=jobs)
     crew.in_process = executor is None and (crew.jobs == 1 or (jobs is None and len(first) < _FEW))
+    with _young_garbage_only():
+        _carry_out(run, crew, unknown)
+    return run.summary([*crew.warnings, *run.join()])
+
+
+def _carry_out(run: _Run, crew: Crew, unknown: Iterator[Item]) -> None:
+    """Let the crew work until all is done, somebody stops it, or it is gone; what is done by then is committed."""
     try:
         for item, outcome in crew.outcomes(unknown):
             run.accept(item, outcome)
@@ -200,7 +211,19 @@ def analyze_files(
     finally:
         crew.dismiss()
     run.commit()
-    return run.summary([*crew.warnings, *run.join()])
+
+
+@contextmanager
+def _young_garbage_only() -> Iterator[None]:
+    """Spare the collector the objects of all loaded packages, which it would look through every few thousand files."""
+    if gc.get_freeze_count():  # somebody has done so already
+        yield
+        return
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _how(onset_method: str, protocol: Any, subject: str | None, keep_identifiers: bool) -> How:  # noqa: FBT001

@@ -157,7 +157,7 @@ _PRESTON = "Preston & Shapiro, Electromyography and Neuromuscular Disorders (cit
 _NCS = "ncs"
 _RECALLED = "recalled, provisional"
 
-_LATE_CONVENTION = "clinical convention (cited second-hand)"
+_CLINICAL = "clinical convention (cited second-hand)"
 _NORMATIVE_F = "Normative F wave values and the number of recorded F waves (abstract, scilit e33f7a76)"
 _SIGMOID = "Klimstra & Zehr 2008, Exp Brain Res 186:93 (recalled)"
 
@@ -170,7 +170,7 @@ _LATE = (
     ("f_median_latency", "ms", "F median", "site", 2,
      "Median onset latency of the F waves of a series; a repeat of the same wave counts once.", _NORMATIVE_F),
     ("f_maximum_latency", "ms", "F max", "site", 2, "Longest onset latency of the F waves of a series.", _NORMATIVE_F),
-    ("f_chronodispersion", "ms", "chronodisp.", "site", 2, "Longest minus shortest F latency of a series.", _NORMATIVE_F),
+    ("f_chronodispersion", "ms", "chronodisp.", "site", 2, "Longest minus shortest F latency.", _NORMATIVE_F),
     ("f_persistence", "%", "persist.", "site", 0,
      ("Share of the stimuli that an F wave (at least 40 uV peak to peak and above the noise) follows; repeats count, "
       "A waves do not."), _NORMATIVE_F),
@@ -185,17 +185,17 @@ _LATE = (
      "Number of sweeps in which an A wave (constant latency and shape) was recognised and left out.", _NCS),
     ("f_estimate", "ms", "F est.", "site", 2,
      ("Twice the distance from cathode to spinal cord over the motor conduction velocity, plus 1 ms, plus the distal "
-      "motor latency."), _LATE_CONVENTION),
-    ("f_estimate_difference", "ms", "F - est.", "site", 2, "Shortest F latency minus the F estimate.", _LATE_CONVENTION),
+      "motor latency."), _CLINICAL),
+    ("f_estimate_difference", "ms", "F - est.", "site", 2, "Shortest F latency minus the F estimate.", _CLINICAL),
     ("h_latency", "ms", "H latency", "site", 2,
      "Onset latency of the H reflex where it is largest, at the first deflection of either polarity.", _NCS),
     ("h_minimum_latency", "ms", "H min", "site", 2,
-     "Shortest onset latency of any H reflex of at least a tenth of the largest one.", _LATE_CONVENTION),
+     "Shortest onset latency of any H reflex of at least a tenth of the largest one.", _CLINICAL),
     ("h_maximum_amplitude", "uV", "Hmax", "site", 2,
-     "Largest peak-to-peak amplitude of the H reflex, of the means of equal stimuli.", _LATE_CONVENTION),
+     "Largest peak-to-peak amplitude of the H reflex, of the means of equal stimuli.", _CLINICAL),
     ("m_maximum_amplitude", "uV", "Mmax", "site", 2,
-     "Largest peak-to-peak amplitude of the M wave of an H-reflex study, of the means of equal stimuli.", _LATE_CONVENTION),
-    ("h_m_ratio", "%", "Hmax/Mmax", "site", 0, "Largest H reflex over the largest M wave, both peak to peak.", _LATE_CONVENTION),
+     "Largest peak-to-peak amplitude of the M wave beside H reflexes, of the means of equal stimuli.", _CLINICAL),
+    ("h_m_ratio", "%", "Hmax/Mmax", "site", 0, "Largest H reflex over largest M wave, both peak to peak.", _CLINICAL),
     ("h_threshold", "mA", "H thr.", "site", 2,
      "Intensity from which on, up to the largest H reflex, at least half of the stimuli evoke one.", _NCS),
     ("m_threshold", "mA", "M thr.", "site", 2,

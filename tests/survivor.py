@@ -63,15 +63,15 @@ def _child(folder, url):
     os._exit(0)
 
 
-def _load_everything():
+def load_everything():
+    """Let a batch over such an archive load what it needs."""
     with tempfile.TemporaryDirectory() as name:
         write_archive(Path(name) / "exports")
         analyse(Path(name) / "exports", Path(name) / "a.db")
 
 
-_load_everything()
 _SERVER = get_context("forkserver")
-_SERVER.set_forkserver_preload(["tests.survivor"])
+_SERVER.set_forkserver_preload(["tests.survivor_loaded"])
 
 
 def start(folder, url):

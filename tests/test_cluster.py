@@ -92,7 +92,7 @@ def test_a_cluster_stores_what_this_process_stores(client, tmp_path, monkeypatch
         with ncs.open_store(tmp_path / name) as store:
             summary = ncs.analyze_files("exports", store=store, **options)
             assert (summary.n_done, len(summary.failures)) == (40, 1)
-            assert summary.failures[0].path == os.path.join("exports", "bad.edf")
+            assert summary.failures[0].path == str(Path("exports") / "bad.edf")
             stores.append(content(store))
     assert_equal(*stores)
 
@@ -167,21 +167,27 @@ def test_the_command_line_hands_the_work_to_a_cluster(cluster, tmp_path):
     assert "leave --jobs or --dask out" in refused.stderr
 
 
-def test_what_a_cluster_lacks_is_said(cluster, client, tmp_path, monkeypatch):
-    with pytest.raises(ClusterError, match=r"tcp://127\.0\.0\.1:9: expected a scheduler"):
-        with _cluster.connected("tcp://127.0.0.1:9", timeout_s=0.5):
-            pass
+def test_what_a_cluster_lacks_is_said(cluster, client, monkeypatch):
+    with (
+        pytest.raises(ClusterError, match=r"tcp://127\.0\.0\.1:9: expected a scheduler"),
+        _cluster.connected("tcp://127.0.0.1:9", timeout_s=0.5),
+    ):
+        pass
     monkeypatch.setattr(_cluster, "__version__", "0.0.1")
-    with pytest.raises(ClusterError, match=r"expected ncs 0\.0\.1, as here, found"):
-        with _cluster.connected(cluster.scheduler_address):
-            pass
+    with (
+        pytest.raises(ClusterError, match=r"expected ncs 0\.0\.1, as here, found"),
+        _cluster.connected(cluster.scheduler_address),
+    ):
+        pass
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "distributed", None)
-    with pytest.raises(MissingDependencyError, match=r"pip install 'ncs\[cluster\]'"):
-        with _cluster.connected("tcp://127.0.0.1:9"):
-            pass
+    with (
+        pytest.raises(MissingDependencyError, match=r"pip install 'ncs\[cluster\]'"),
+        _cluster.connected("tcp://127.0.0.1:9"),
+    ):
+        pass
 
 
 @pytest.mark.parametrize(

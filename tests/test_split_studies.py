@@ -308,3 +308,30 @@ def test_a_new_run_of_one_file_brings_the_others_back(tmp_path):
         assert len(again.superseded) == 1
         assert sorted(result.sources[0].name for result in store.load_results("P1", DAY)) == ["elbow.edf", "wrist.edf"]
         assert len(whole.sources) == 2
+
+
+def moved(store):
+    frame = store.measurements(quantity="motor_latency", site="elbow")
+    return frame["value"].tolist()
+
+
+@pytest.mark.parametrize("when", ["before joining", "after joining"])
+def test_a_mark_that_a_person_moved_stays_moved_whatever_is_joined(tmp_path, when):
+    folder = write(tmp_path / "in", "wrist", "elbow", "axilla")
+    with ncs.open_store(tmp_path / "ncs.db") as store:
+        ncs.analyze_files(folder / "elbow.edf", store=store)
+        if when == "after joining":
+            ncs.analyze_files(folder / "wrist.edf", store=store)
+        store.edit_mark("P1", DAY, site="elbow", mark="onset_ms", value=9.5, author="A", reason="artefact")
+        assert moved(store) == [9.5]
+        ncs.analyze_files([folder / "wrist.edf"], store=store)
+        assert moved(store) == [9.5]
+        slow = velocities(store)["wrist-elbow"]
+        assert slow < 45
+        ncs.analyze_files(folder, store=store)
+        assert moved(store) == [9.5]
+        assert velocities(store)["wrist-elbow"] == slow
+        assert set(velocities(store)) == {"wrist-elbow", "elbow-axilla"}
+        before = rows(store)
+        ncs.analyze_files(folder, store=store)
+        assert rows(store) == before

@@ -59,7 +59,7 @@ def stored(url):
 def test_the_comparison_notices_what_is_missing(undisturbed, archive, tmp_path):
     with ncs.open_store(tmp_path / "a.db") as store:
         ncs.analyze_files([archive / "visit0-0.edf"], store=store)
-        with pytest.raises(AssertionError, match="covariates|failures|marks|measurements"):
+        with pytest.raises(AssertionError, match="failures"):
             assert_equal(undisturbed, content(store, memory=True))
 
 
@@ -269,15 +269,11 @@ def test_a_quota_ends_the_command_with_what_to_do(archive, undisturbed, tmp_path
 def test_a_file_name_that_is_no_text_is_stored(archive, tmp_path):
     folder = tmp_path / "exports"
     folder.mkdir()
-    name = b"M\xfcller.edf"
-    with open(os.fsencode(folder) + b"/" + name, "wb") as file:
-        file.write((archive / "visit0-0.edf").read_bytes())
-    with open(os.fsencode(folder) + b"/" + b"cut\xfc.edf", "wb") as file:
-        file.write((archive / "cut.edf").read_bytes())
-    for url in (tmp_path / "a.db",):
-        with ncs.open_store(url) as store:
-            summary = ncs.analyze_files(folder, store=store, jobs=1)
-            assert (summary.n_done, len(summary.failures)) == (1, 1)
-            assert [Path(path).name for path in store.failures()["path"]] == ["cut\\udcfc.edf"]
-            again = ncs.analyze_files(folder, store=store, jobs=1)
-            assert (again.n_skipped, len(again.failures)) == (1, 1)
+    for source, name in (("visit0-0.edf", b"M\xfcller.edf"), ("cut.edf", b"cut\xfc.edf")):
+        shutil.copy(archive / source, Path(os.fsdecode(os.fsencode(folder) + b"/" + name)))
+    with ncs.open_store(tmp_path / "a.db") as store:
+        summary = ncs.analyze_files(folder, store=store, jobs=1)
+        assert (summary.n_done, len(summary.failures)) == (1, 1)
+        assert [Path(path).name for path in store.failures()["path"]] == ["cut\\udcfc.edf"]
+        again = ncs.analyze_files(folder, store=store, jobs=1)
+        assert (again.n_skipped, len(again.failures)) == (1, 1)

@@ -28,8 +28,10 @@ HEIGHT_SD: Final = 0.15
 """How far the height of the smoothed extreme may be off, as a share."""
 BASELINE_SD: Final = 3.0
 BASELINE_SHARE: Final = 0.01
-"""How far the baseline may be off, in standard deviations of the noise and as a share of the height; it may drift by the
-latter."""
+"""How far the baseline may be off, in standard deviations of the noise and as a share of the height.
+
+It may drift by the latter over ``BEFORE_MS``.
+"""
 ONSET_SHARE: Final = 0.02
 CLEAR_NOISE: Final = 3.0
 LEAST_SD_MS: Final = 0.05
@@ -56,10 +58,8 @@ def late_rise(response: str) -> LateRise:
     with files("ncs.detect").joinpath("late_rise.npz").open("rb") as stream, np.load(stream) as data:
         first, step = (float(x) for x in data[f"{response}_grid"])
         middle, spread = (float(x) for x in data[f"{response}_log_scale"])
-        return LateRise(
-            first=first, step=step, mean=data[f"{response}_mean"], modes=data[f"{response}_modes"], prior_sd=data[f"{response}_prior_sd"],
-            rest=data[f"{response}_rest"], log_scale=middle, log_scale_sd=spread,
-        )  # fmt: skip
+        parts = {name: data[f"{response}_{name}"] for name in ("mean", "modes", "prior_sd", "rest")}
+    return LateRise(first=first, step=step, log_scale=middle, log_scale_sd=spread, **parts)
 
 
 def crossing_60(y: Array, top: int, height: float) -> float:

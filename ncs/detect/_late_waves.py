@@ -1,7 +1,7 @@
 """What follows an M wave, cut into single waves: tail, noise, and the stretches that stand out.
 
-Rows of every two-dimensional array are sweeps with the stimulus in the same column, negative up, in microvolts; ``t_ms``
-is the time of the columns after the stimulus.
+Rows of every two-dimensional array are sweeps with the stimulus in the same column, negative up, in microvolts;
+``t_ms`` is the time of the columns after the stimulus.
 """
 
 from __future__ import annotations
@@ -13,7 +13,17 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Wave", "find_waves", "m_wave_end", "noise_of", "noise_outside", "m_wave_sizes", "smoothed", "smoothing_ms", "without_tail"]
+__all__ = [
+    "Wave",
+    "find_waves",
+    "m_wave_end",
+    "m_wave_sizes",
+    "noise_of",
+    "noise_outside",
+    "smoothed",
+    "smoothing_ms",
+    "without_tail",
+]
 
 Array = NDArray[Any]
 
@@ -68,7 +78,7 @@ def smoothed(y: Array, width_ms: float, rate_khz: float) -> Array:
 
 
 def m_wave_end(y: Array, t_ms: Array, rate_khz: float) -> float:
-    """Return when the M wave of one (typical) sweep is over and its tail begins; the first column where there is none."""
+    """Return when the M wave of one (typical) sweep is over and its tail begins; the first column without one."""
     usable = t_ms > M_EARLIEST_MS
     if np.count_nonzero(usable) < 4:
         return float(t_ms[0])

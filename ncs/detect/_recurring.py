@@ -25,6 +25,9 @@ NOISE_SD: Final = 2.5
 """By how many standard deviations of the noise two amplitudes may differ beyond their share."""
 NOISE_POWER: Final = 1.5
 """By how much the noise in a difference may exceed its expectation."""
+TAIL_POWER: Final = 5.0
+WITHIN_SHARE: Final = 0.03
+"""The same for two sightings of one wave, at each moment: what the fitted tails differ by, and a share of the wave."""
 LEAD_MS: Final = 5.0
 """An A wave may run into an F wave: this much of its beginning is compared."""
 LEAST_SHARE: Final = 0.4
@@ -131,7 +134,7 @@ def _lag(z: Array, one: int, other: int, first: int, last: int, noise_uv: Array,
 
 
 def _agreement(z: Array, wave: Wave, at: dict[int, int], noise_uv: Array, rate_khz: float) -> dict[int, int]:
-    """Return for how many samples each sighting stays the wave itself: until another wave is added to one of the two."""
+    """Return for how many samples each sighting stays the wave itself, before another wave is added to either."""
     first = max(0, wave.first - round(MARGIN_MS * rate_khz))
     lead, longest = round((MARGIN_MS + LEAD_MS) * rate_khz), round(LONGEST_MS * rate_khz)
     own = z[wave.sweep, first : first + longest]
@@ -142,7 +145,7 @@ def _agreement(z: Array, wave: Wave, at: dict[int, int], noise_uv: Array, rate_k
         difference = (other - own[: other.size]) ** 2
         local = np.convolve(difference, np.full(window, 1.0 / window), "valid")
         noise = float(noise_uv[wave.sweep] ** 2 + noise_uv[sweep] ** 2)
-        allowed = 2.0 * NOISE_POWER * noise + (MOST_AMPLITUDE_SHARE * float(np.ptp(own[:lead]))) ** 2
+        allowed = TAIL_POWER * noise + (WITHIN_SHARE * float(np.ptp(own[:lead]))) ** 2
         parted = np.flatnonzero(local[lead:] > allowed)
         found[sweep] = lead + int(parted[0]) if parted.size else int(other.size)
     return found

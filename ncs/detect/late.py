@@ -1,13 +1,13 @@
 """Late responses: F waves and H reflexes on the tail of an M wave, one sweep at a time.
 
-The tail is fitted and taken away, single waves are cut out of what is left, waves that recur are recognised by comparing
-them one with another, and the onset of what remains is that of a fitted rising edge. Arrays in, marks out.
+The tail is fitted and taken away, single waves are cut out of what is left, waves that recur are recognised by
+comparing them one with another, and the onset of what remains is that of a fitted rising edge. Arrays in, marks out.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -62,8 +62,12 @@ class LateResponse:
 
 LATE: Final = MappingProxyType(
     {
-        "f_wave": LateResponse(name="f_wave", earliest_ms=12.0, latest_ms=120.0, least_uv=40.0, least_noise=8.0, varies=True),
-        "h_reflex": LateResponse(name="h_reflex", earliest_ms=22.0, latest_ms=80.0, least_uv=40.0, least_noise=8.0, varies=False),
+        "f_wave": LateResponse(
+            name="f_wave", earliest_ms=12.0, latest_ms=120.0, least_uv=40.0, least_noise=8.0, varies=True
+        ),
+        "h_reflex": LateResponse(
+            name="h_reflex", earliest_ms=22.0, latest_ms=80.0, least_uv=40.0, least_noise=8.0, varies=False
+        ),
     }
 )
 """F waves count from 40 uV peak to peak (the rule of PhysioNeurophys, and of clinical practice)."""
@@ -80,14 +84,18 @@ LATE_PARAMETERS: Final[dict[str, Any]] = {
 
 _WANTED_NOISE: Final = 10.0
 """Noise is smoothed down to this part of the least amplitude, where that takes little smoothing."""
+_PASSES: Final = 3
 _TOGETHER_MS: Final = 8.0
 """An earlier wave that is followed by a larger one within this time belongs to it: units of one response."""
 _LEAST_MS: Final = 8.0
 _ARTEFACT_MS: Final = 2.5
 _CROSSING_MS: Final = 0.5
+_SHARP_MS: Final = 0.5
+_SHARP_NOISE: Final = 30.0
+"""Peaks are measured with little smoothing in a wave of this many times the noise that it leaves."""
 _EDGE_MS: Final = 0.5
 _FIRST_SHARE: Final = 0.15
-"""The first deflection of a wave is its first extreme of at least this share of the largest one, and above the noise."""
+"""The first deflection of a wave is its first extreme of at least this share of the largest, and above the noise."""
 
 
 def mark_late(
@@ -121,7 +129,13 @@ def mark_late(
     """
     kind = LATE[response]
     marks = _empty(samples_uv.shape[0])
+    if samples_uv.shape[1] < 2:
+        return marks
     usable = np.isfinite(stimulus_ms) & np.isfinite(samples_uv).all(axis=1) & (np.ptp(samples_uv, axis=1) > 0)
+    if usable.any():
+        # sweeps are compared with their stimuli in one column: one that is far from the others would leave nothing
+        apart = np.abs(stimulus_ms - np.median(stimulus_ms[usable]))
+        usable &= np.where(usable, apart, np.inf) <= 0.25 * samples_uv.shape[1] / rate_khz
     rows = np.flatnonzero(usable)
     if rows.size:
         aligned = _aligned(samples_uv[rows], stimulus_ms[rows], rate_khz)
@@ -132,13 +146,14 @@ def mark_late(
 
 
 def _empty(n_sweeps: int) -> Marks:
-    columns = {name: np.full(n_sweeps, np.nan) for name in Marks.__dataclass_fields__ if name not in {"outcome", "flags"}}
+    names = [field.name for field in fields(Marks) if field.name not in {"outcome", "flags"}]
+    columns = {name: np.full(n_sweeps, np.nan) for name in names}
     outcome = np.full(n_sweeps, Outcome.INVALID_INPUT, np.int8)
     return Marks(**columns, outcome=outcome, flags=np.zeros(n_sweeps, np.int8))
 
 
 def _aligned(samples: Array, stimulus_ms: Array, rate_khz: float) -> tuple[Array, Array, Array] | None:
-    """Return the sweeps, negative up, with their stimuli in one column; time of the columns; what rounding left (ms)."""
+    """Return the sweeps, negative up, stimuli in one column; time of the columns; what rounding left (ms)."""
     shift = np.rint((stimulus_ms - stimulus_ms.min()) * rate_khz).astype(np.intp)
     length = samples.shape[1] - int(shift.max())
     if length < 2:
@@ -165,29 +180,55 @@ def _mark_rows(
         return
     t = t_ms[inside]
     sizes = m_wave_sizes(y[:, (t_ms > _ARTEFACT_MS) & (t_ms < first)]) if kind.varies else None
-    rest = without_tail(y[:, inside], t, rate_khz, sizes=sizes)
-    width = smoothing_ms(rest, rate_khz, wanted_uv=kind.least_uv / _WANTED_NOISE)
-    z = smoothed(rest, width, rate_khz)
-    noise = noise_of(z, rate_khz, width_ms=width)
-    noise = noise_outside(z, find_waves(z, noise, rate_khz), rate_khz)
-    if kind.varies:
-        found = a_waves_removed(rest, z, find_waves(z, noise, rate_khz), noise, rate_khz)
-        rest, z = found.samples_uv, found.smooth_uv
-        noise = noise_outside(z, find_waves(z, noise, rate_khz), rate_khz)
-        marks.flags[rows[found.seen]] |= Flag.A_WAVE
+    rest, seen = _waves_only(y[:, inside], t, rate_khz, kind, sizes)
+    marks.flags[rows[seen]] |= Flag.A_WAVE
+    z, noise = _smooth(rest, rate_khz, kind)
     waves = find_waves(z, noise, rate_khz)
     fine = noise_outside(smoothed(rest, BIN_MS, rate_khz), waves, rate_khz)
+    sharp = smoothed(rest, _SHARP_MS, rate_khz)
+    sweeps = (rest, z, noise, fine, sharp, noise_outside(sharp, waves, rate_khz))
     chosen = _chosen(waves, noise, rate_khz, kind, rows.size)
     marks.outcome[rows] = Outcome.NO_RESPONSE
     marks.noise_uv[rows] = noise
     for wave in chosen:
         if wave is not None:
-            _mark_wave(marks, int(rows[wave.sweep]), wave, (rest, z, noise, fine), t, rate_khz, late_rise(kind.name))
+            _mark_wave(marks, int(rows[wave.sweep]), wave, sweeps, t, rate_khz, late_rise(kind.name))
             _clip(marks, int(rows[wave.sweep]), y[wave.sweep], t_ms, t[wave.first], t[wave.last])
     if kind.varies:
         marks.flags[rows[repeats(z, chosen, noise, rate_khz)]] |= Flag.REPEATER
     for name in ("onset_ms", "peak_ms", "trough_ms", "end_ms", "last_end_ms"):
         getattr(marks, name)[rows] -= late_ms
+
+
+def _waves_only(
+    y: Array, t_ms: Array, rate_khz: float, kind: LateResponse, sizes: Array | None
+) -> tuple[Array, NDArray[np.bool_]]:
+    """Return the rows without the tail of the M wave and without A waves, and in which of them an A wave was.
+
+    A large A wave draws the fit of the tail to itself; so where there is one, both are done again without it.
+    """
+    seen = np.zeros(y.shape[0], np.bool_)
+    for _ in range(_PASSES):
+        rest = without_tail(y, t_ms, rate_khz, sizes=sizes)
+        if not kind.varies:
+            break
+        z, noise = _smooth(rest, rate_khz, kind)
+        found = a_waves_removed(rest, z, find_waves(z, noise, rate_khz), noise, rate_khz)
+        seen |= found.seen
+        y = y - (rest - found.samples_uv)
+        is_done = np.array_equal(found.samples_uv, rest)
+        rest = found.samples_uv
+        if is_done:
+            break
+    return rest, seen
+
+
+def _smooth(rest: Array, rate_khz: float, kind: LateResponse) -> tuple[Array, Array]:
+    """Return the rows smoothed, and the noise of each."""
+    width = smoothing_ms(rest, rate_khz, wanted_uv=kind.least_uv / _WANTED_NOISE)
+    z = smoothed(rest, width, rate_khz)
+    noise = noise_of(z, rate_khz, width_ms=width)
+    return z, noise_outside(z, find_waves(z, noise, rate_khz), rate_khz)
 
 
 def _window(
@@ -201,9 +242,7 @@ def _window(
     return first, kind.latest_ms
 
 
-def _chosen(
-    waves: list[Wave], noise: Array, rate_khz: float, kind: LateResponse, n_sweeps: int
-) -> list[Wave | None]:
+def _chosen(waves: list[Wave], noise: Array, rate_khz: float, kind: LateResponse, n_sweeps: int) -> list[Wave | None]:
     """Return the response of each sweep: its largest wave, with what comes shortly before; ``None`` without one.
 
     What begins at the very edge of the window is a rest of the M wave.
@@ -229,14 +268,16 @@ def _chosen(
 def _mark_wave(
     marks: Marks, row: int, wave: Wave, sweeps: tuple[Array, ...], t: Array, rate_khz: float, rise: LateRise
 ) -> None:
-    rest, z, noise, fine = (part[wave.sweep] for part in sweeps)
-    part = z[wave.first : wave.last + 1]
+    rest, z, noise, fine, sharp, sharp_noise = (part[wave.sweep] for part in sweeps)
+    # smoothing takes something off a peak, noise adds something: each where it matters less
+    y, y_noise = (sharp, sharp_noise) if wave.height_uv > _SHARP_NOISE * sharp_noise else (z, noise)
+    part = y[wave.first : wave.last + 1]
     high, low = wave.first + int(part.argmax()), wave.first + int(part.argmin())
     marks.outcome[row] = Outcome.FOUND
-    marks.peak_ms[row], marks.peak_uv[row] = t[high], max(float(z[high]), 0.0)
-    marks.trough_ms[row], marks.trough_uv[row] = t[low], min(float(z[low]), 0.0)
+    marks.peak_ms[row], marks.peak_uv[row] = t[high], max(float(y[high]), 0.0)
+    marks.trough_ms[row], marks.trough_uv[row] = t[low], min(float(y[low]), 0.0)
     marks.peak_to_peak_uv[row] = marks.peak_uv[row] - marks.trough_uv[row]
-    marks.peak_sd_uv[row], marks.peak_to_peak_sd_uv[row] = noise, math.sqrt(2.0) * noise
+    marks.peak_sd_uv[row], marks.peak_to_peak_sd_uv[row] = y_noise, math.sqrt(2.0) * y_noise
     marks.baseline_uv[row] = 0.0
     marks.end_ms[row] = marks.last_end_ms[row] = t[wave.last]
     onset, sd = _onset(rest, z, float(noise), wave, float(fine), rate_khz, rise)
@@ -252,7 +293,7 @@ def _onset(
     rest: Array, z: Array, noise: float, wave: Wave, fine: float, rate_khz: float, rise: LateRise
 ) -> tuple[float, float]:
     """Return the onset of a wave and its standard deviation, in columns; its first deflection is turned upwards."""
-    at = _first_extreme(z, noise, wave, rate_khz)
+    at = _first_extreme(z, noise, wave)
     sign = 1.0 if z[at] > 0 else -1.0
     row = smoothed(sign * rest, _CROSSING_MS, rate_khz)
     height = sign * float(z[at])
@@ -261,14 +302,12 @@ def _onset(
         return math.nan, math.nan
     i = int(crossed)
     largest = float(np.abs(z[wave.first : wave.last + 1]).max())
-    onset, sd = rise_onset(
-        rise, sign * rest, crossed, height=height, largest=largest, noise_uv=fine, rate_khz=rate_khz
-    )
+    onset, sd = rise_onset(rise, sign * rest, crossed, height=height, largest=largest, noise_uv=fine, rate_khz=rate_khz)
     slope = max(float(row[i + 1] - row[i]), 1e-9)
     return onset, math.hypot(sd, noise / slope)
 
 
-def _first_extreme(z: Array, noise: float, wave: Wave, rate_khz: float) -> int:
+def _first_extreme(z: Array, noise: float, wave: Wave) -> int:
     """Return where the first deflection of a wave is largest."""
     part = z[wave.first : wave.last + 1]
     level = max(_FIRST_SHARE * float(np.abs(part).max()), 3.5 * noise)

@@ -156,17 +156,21 @@ _DIRECT: Final = MappingProxyType(
 
 RESPONSES: Final = MappingProxyType[str, _Response | LateResponse | Component]({**_DIRECT, **LATE, **BLINK})
 
-DETECTOR_PARAMETERS: Final[dict[str, Any]] = {
-    name: {
-        "blank_ms": r.blank_ms,
-        "latest_ms": r.latest_ms,
-        "smooth_ms": r.smooth_ms,
-        "peak_threshold_uv": r.peak_threshold_uv,
-        "slowest_rise_ms": r.slowest_rise_ms,
-        "least_uv": r.least_uv,
+DETECTOR_PARAMETERS: Final[dict[str, Any]] = (
+    {
+        name: {
+            "blank_ms": r.blank_ms,
+            "latest_ms": r.latest_ms,
+            "smooth_ms": r.smooth_ms,
+            "peak_threshold_uv": r.peak_threshold_uv,
+            "slowest_rise_ms": r.slowest_rise_ms,
+            "least_uv": r.least_uv,
+        }
+        for name, r in _DIRECT.items()
     }
-    for name, r in _DIRECT.items()
-} | LATE_PARAMETERS | BLINK_PARAMETERS
+    | LATE_PARAMETERS
+    | BLINK_PARAMETERS
+)
 
 
 _MOST_RATE_HZ: Final = 1e9

@@ -16,7 +16,7 @@ __all__ = ["pattern_of"]
 _LARGER: Final = 1.10
 """Proximal over distal above which the proximal response counts as larger. ncs's own limit, provisional."""
 _DROP: Final = 0.80
-"""Proximal over distal below which an ulnar forearm counts as a drop. ncs's own limit, provisional."""
+"""Proximal over distal amplitude and area below which an ulnar forearm is a drop. ncs's own limit, provisional."""
 _BEYOND_NOISE: Final = 3.0
 
 _THENAR = frozenset({"apb", "abductor pollicis brevis", "thenar", "opponens pollicis", "op", "flexor pollicis brevis"})
@@ -29,7 +29,7 @@ _BELOW_ELBOW = frozenset({"below elbow", "b elbow", "below the elbow", "b. elbow
 _ANKLE = frozenset({"ankle"})
 
 
-def pattern_of(study: Study, pair: SitePair, amplitude_ratio: Value) -> tuple[tuple[str, ...], str]:
+def pattern_of(study: Study, pair: SitePair, amplitude_ratio: Value, area_ratio: Value) -> tuple[tuple[str, ...], str]:
     """Return the flags of a pair of sites, and what has to be said beside them.
 
     Parameters
@@ -38,8 +38,9 @@ def pattern_of(study: Study, pair: SitePair, amplitude_ratio: Value) -> tuple[tu
         Its nerve and its recording site decide which pattern it can be.
     pair
         Distal and proximal site.
-    amplitude_ratio
-        Proximal over distal CMAP amplitude.
+    amplitude_ratio, area_ratio
+        Proximal over distal CMAP amplitude and area. A drop that the area does not share is dispersion: fibres that
+        take another way are missing from both.
 
     Returns
     -------
@@ -53,7 +54,9 @@ def pattern_of(study: Study, pair: SitePair, amplitude_ratio: Value) -> tuple[tu
         named = _crossing(study, pair)
         flags = ("submaximal_suspected", *named)
         return flags, _support(pair) if named and named[0].startswith("martin_gruber") else ""
-    if amplitude_ratio.value < min(_DROP, 1.0 - slack) and _is_ulnar_forearm(study, pair):
+    is_drop = amplitude_ratio.value < min(_DROP, 1.0 - slack)
+    is_drop &= area_ratio.value is not None and area_ratio.value < _DROP
+    if is_drop and _is_ulnar_forearm(study, pair):
         site = _folded(study.recording_site)
         if site in _HYPOTHENAR:
             return ("martin_gruber_1_suspected",), ""

@@ -24,8 +24,10 @@ __all__ = ["LIMB_LENGTHS", "TECHNIQUE", "FWaveSeries", "measure", "series_of"]
 FloatArray = NDArray[np.float64]
 
 _METHOD = "onset at the first deflection of either polarity"
-_MOST_SD_MS: Final = 0.5
-"""An onset less certain than this is not called the shortest or the longest one, if there are better ones."""
+_UNCERTAIN: Final = 1.5
+_CERTAIN_MS: Final = 0.15
+"""An onset whose standard deviation is this many times the usual one is not called the shortest or the longest one,
+unless it is below the latter."""
 _TURNAROUND_MS: Final = 1.0
 _STIMULI_FOR_LATENCY, _STIMULI_FOR_MEAN, _STIMULI_FOR_DISPERSION, _STIMULI_FOR_REPEATS = 10, 20, 50, 100
 
@@ -33,8 +35,10 @@ LIMB_LENGTHS: Final = {
     **dict.fromkeys(("median", "ulnar", "radial"), "arm_length_mm"),
     **dict.fromkeys(("tibial", "fibular", "deep fibular"), "leg_length_mm"),
 }
-"""Covariate of the visit that holds the distance from the cathode to the spinal cord: wrist to the spinous process of C7,
-ankle to the xiphoid process."""
+"""Covariate of the visit that holds the distance from the cathode to the spinal cord.
+
+From the wrist to the spinous process of C7, from the ankle to the xiphoid process.
+"""
 _LATENCIES = ("f_minimum_latency", "f_mean_latency", "f_median_latency", "f_maximum_latency", "f_chronodispersion")
 _ESTIMATES = ("f_estimate", "f_estimate_difference")
 
@@ -145,9 +149,7 @@ def _latencies(series: FWaveSeries) -> dict[str, Value]:
     if series.onset_ms.size == 0:
         reason = Reason.TOO_NOISY if series.present else Reason.NO_RESPONSE
         return dict.fromkeys(_LATENCIES, Value.missing(reason if series.stimuli else Reason.INVALID_SAMPLES))
-    certain = series.onset_sd_ms <= _MOST_SD_MS
-    if not certain.any():
-        certain = np.ones_like(certain)
+    certain = series.onset_sd_ms <= max(_CERTAIN_MS, _UNCERTAIN * float(np.median(series.onset_sd_ms)))
     onset, sd = series.onset_ms[certain], series.onset_sd_ms[certain]
     low, high = int(onset.argmin()), int(onset.argmax())
     different, different_sd = series.onset_ms[series.first], series.onset_sd_ms[series.first]
@@ -205,7 +207,7 @@ def _few(name: str, stimuli: int) -> tuple[str, ...]:
 
 
 def _m_wave_words(at: MarkedTrace) -> tuple[str, tuple[str, ...]]:
-    """Return how large the M wave is, on which the meaning of absent F waves depends, and a flag where there is none."""
+    """Return how large the M wave is, on which the meaning of absent F waves depends; a flag where there is none."""
     m_wave = at.value("peak_uv")
     if m_wave.value is None:
         reason = m_wave.reason.sentence if m_wave.reason is not None else ""

@@ -133,7 +133,10 @@ def fit_sigmoid(intensity_ma: FloatArray, amplitude_uv: FloatArray) -> Sigmoid |
     maximum = float(amplitude_uv.max())
     half = float(intensity_ma[int((amplitude_uv >= 0.5 * maximum).argmax())])
     span = float(np.ptp(intensity_ma))
-    low, high = (0.2 * maximum, intensity_ma[0] - span, 0.1 / span), (3.0 * maximum, intensity_ma[-1] + span, 1e3 / span)
+    low, high = (
+        (0.2 * maximum, intensity_ma[0] - span, 0.1 / span),
+        (3.0 * maximum, intensity_ma[-1] + span, 1e3 / span),
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("error", OptimizeWarning)
         try:
@@ -145,9 +148,7 @@ def fit_sigmoid(intensity_ma: FloatArray, amplitude_uv: FloatArray) -> Sigmoid |
     sd = math.sqrt(max(float(covariance[1, 1]), 0.0))
     if not sd < span:
         return None
-    return Sigmoid(
-        maximum_uv=float(found[0]), half_ma=float(found[1]), slope_per_ma=float(found[2]), half_sd_ma=sd
-    )
+    return Sigmoid(maximum_uv=float(found[0]), half_ma=float(found[1]), slope_per_ma=float(found[2]), half_sd_ma=sd)
 
 
 def measure(part: StudyPart) -> None:

@@ -82,11 +82,15 @@ def _of_duration(name: str, at: MarkedTrace) -> tuple[str, ...]:
 
 
 def _segment(part: StudyPart, pair: SitePair, *, order_known: bool) -> None:
-    for name, mark, sd in _RATIOS:
-        value = Value.missing(Reason.NO_SITE_ORDER)
-        if order_known:
-            value = ratio(pair.proximal.value(mark, sd), pair.distal.value(mark, sd))
-        flags, note = pattern_of(part.study, pair, value) if name == "cmap_amplitude_ratio" else ((), "")
+    ratios = {
+        name: ratio(pair.proximal.value(mark, sd), pair.distal.value(mark, sd))
+        if order_known
+        else Value.missing(Reason.NO_SITE_ORDER)
+        for name, mark, sd in _RATIOS
+    }
+    pattern = pattern_of(part.study, pair, ratios["cmap_amplitude_ratio"], ratios["cmap_area_ratio"])
+    for name, value in ratios.items():
+        flags, note = pattern if name == "cmap_amplitude_ratio" else ((), "")
         part.add(name, value, segment=pair.name, distance_mm=pair.distance_mm, note=note, flags=flags)
     speed = velocity(
         pair.distance_mm,

@@ -27,9 +27,7 @@ _HEIGHT_IN = 3.0
 _M_COLOUR, _H_COLOUR = "0.45", "#b3261e"
 
 
-def recruitment_svg(
-    result: VisitResult, study_index: int, *, trace_index: int = 0, ident: str = "recruitment"
-) -> str:
+def recruitment_svg(result: VisitResult, study_index: int, *, trace_index: int = 0, ident: str = "recruitment") -> str:
     """Return the recruitment curves of an H-reflex study as the text of an SVG element.
 
     Parameters

@@ -8,6 +8,7 @@ from ncs.simulate.cohort_plan import PUBLISHED_SUMMARY, SubjectPlan, VisitPlan, 
 from ncs.simulate.cohorts import CovariateValue, SimulatedCohort, SimulatedVisit, cohort
 from ncs.simulate.conditions import CONDITIONS, Condition
 from ncs.simulate.contamination import Contamination, contaminate
+from ncs.simulate.late import AWave, FWaves, FWaveTruth, HReflex, HReflexTruth, f_wave_study, h_reflex_study
 from ncs.simulate.nerves import MotorNerve, Recording, SensoryNerve
 from ncs.simulate.scan import ScanNerve, ScanTruth, cmap_scan_study
 from ncs.simulate.segments import FocalLesion, InchingNerve, inching_study, mixed_study
@@ -22,13 +23,18 @@ __all__ = [
     "CONDITIONS",
     "ONSET_FRACTION",
     "PUBLISHED_SUMMARY",
+    "AWave",
     "BlinkReflex",
     "BlinkTruth",
     "Cmap",
     "Condition",
     "Contamination",
     "CovariateValue",
+    "FWaveTruth",
+    "FWaves",
     "FocalLesion",
+    "HReflex",
+    "HReflexTruth",
     "InchingNerve",
     "MotorNerve",
     "Recording",
@@ -54,6 +60,8 @@ __all__ = [
     "cmap_scan_study",
     "cohort",
     "contaminate",
+    "f_wave_study",
+    "h_reflex_study",
     "inching_study",
     "mixed_study",
     "motor_study",

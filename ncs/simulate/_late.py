@@ -6,21 +6,41 @@ Times are milliseconds after the stimulus; samples have their true sign.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ncs.model import Filters, Origin, Provenance, Side, Stimulus, Study, Technique, Trace, readonly_samples
 from ncs.simulate._bank import DT_MS, Population, muscle_bank
 from ncs.simulate._compose import FineResponse, Units, add_up, read_at
+from ncs.simulate._ranges import Seed, entropy
+from ncs.simulate.contamination import contaminate
+from ncs.simulate.nerves import Recording
 from ncs.simulate.truth import ONSET_FRACTION
 
-if TYPE_CHECKING:
-    from ncs.simulate._ranges import Seed
-
-__all__ = ["LateTruth", "UnitPool", "as_sampled", "fine_grid", "slow_tail", "truth_of", "unit_pool"]
+__all__ = [
+    "LateTruth", "Sampling", "UnitPool", "as_sampled", "fine_grid", "late_study", "late_trace", "slow_tail", "truth_of",
+    "unit_pool",
+]  # fmt: skip
 
 FloatArray = NDArray[np.float64]
+
+
+class Examined(Protocol):
+    """What names a study."""
+
+    @property
+    def nerve(self) -> str:
+        """Name of the nerve."""
+
+    @property
+    def side(self) -> Side:
+        """Side of the body."""
+
+    @property
+    def recording_site(self) -> str:
+        """Muscle."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -69,7 +89,7 @@ class UnitPool:
 
 def fine_grid(duration_ms: float) -> FloatArray:
     """Return the internal grid from the stimulus on."""
-    return np.arange(int(np.ceil(duration_ms / DT_MS)) + 8) * DT_MS
+    return np.asarray(np.arange(int(np.ceil(duration_ms / DT_MS)) + 8) * DT_MS, np.float64)
 
 
 def unit_pool(
@@ -88,14 +108,16 @@ def unit_pool(
     one_muscle
         Whether the shapes come from one body of the bank: units that sum to a CMAP do.
     """
-    rng = np.random.default_rng(np.random.SeedSequence(seed if isinstance(seed, int) else list(seed)))  # type: ignore[arg-type]
+    rng = np.random.default_rng(entropy(seed))
     off = rng.random(n_units) < positive_share
     banks = muscle_bank(population), muscle_bank(population, initial_positivity=True)
     waves = []
     for bank in banks:
-        body = np.full(n_units, rng.integers(bank.n_bodies)) if one_muscle else rng.integers(bank.n_bodies, size=n_units)
+        body = (
+            np.full(n_units, rng.integers(bank.n_bodies)) if one_muscle else rng.integers(bank.n_bodies, size=n_units)
+        )
         units = Units(
-            body=body,
+            body=np.broadcast_to(body, (n_units,)),
             shape=rng.integers(bank.n_shapes, size=(n_units, 1)),
             weight=np.ones((n_units, 1)),
             delay_ms=np.zeros((n_units, 1)),
@@ -149,13 +171,76 @@ def slow_tail(m_wave: FloatArray, *, low_cut_hz: float, afterwave_share: float, 
     return np.asarray(undershoot + afterwave)
 
 
-def as_sampled(
-    waves: FloatArray, *, stimulus_ms: float, sampling_rate_hz: float, n_samples: int, delay_ms: FloatArray | None = None
-) -> FloatArray:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """When samples are taken: their rate, their number, and the stimulus after the first of them."""
+
+    stimulus_ms: float
+    sampling_rate_hz: float
+    n_samples: int
+
+    @classmethod
+    def of(cls, recording: Recording) -> Sampling:
+        """Return the sampling of a recording."""
+        n_samples = round(recording.duration_ms * recording.sampling_rate_hz / 1e3)
+        return cls(stimulus_ms=recording.stimulus_ms, sampling_rate_hz=recording.sampling_rate_hz, n_samples=n_samples)
+
+
+def as_sampled(waves: FloatArray, sampling: Sampling, *, delay_ms: FloatArray | None = None) -> FloatArray:
     """Return responses on the grid as a recorder samples them, shape ``(n_sweeps, n_samples)``.
 
     ``delay_ms``, shape ``(n_sweeps,)``, moves each of them.
     """
-    times = np.arange(n_samples) * (1e3 / sampling_rate_hz) - stimulus_ms
+    times = np.arange(sampling.n_samples) * (1e3 / sampling.sampling_rate_hz) - sampling.stimulus_ms
     shift = np.zeros(waves.shape[0]) if delay_ms is None else delay_ms
     return read_at(FineResponse(samples_uv=waves, start_ms=0.0), times[np.newaxis, :] - shift[:, np.newaxis])
+
+
+def late_trace(
+    clean: FloatArray,
+    r: Recording,
+    *,
+    seed: int,
+    site: str,
+    distance_mm: float,
+    side: Side,
+    intensity_ma: FloatArray | None = None,
+) -> Trace:
+    """Return what a recorder makes of clean sweeps, shape ``(n_sweeps, n_samples)``."""
+    n_sweeps = clean.shape[0]
+    samples = contaminate(
+        clean, sampling_rate_hz=r.sampling_rate_hz, stimulus_ms=np.full(n_sweeps, r.stimulus_ms),
+        contamination=r.contamination, seed=seed,
+    )  # fmt: skip
+    known = ("stimulation_site", "distance_mm", "stimulus_ms", "sampling_rate_hz", "unit", "stimulus", "filters")
+    return Trace(
+        samples_uv=readonly_samples(samples.astype(np.float32)),
+        sampling_rate_hz=r.sampling_rate_hz,
+        stimulus_ms=np.full(n_sweeps, r.stimulus_ms),
+        stimulation_site=site,
+        distance_mm=distance_mm,
+        stimulus=Stimulus(
+            intensity_ma=np.full(n_sweeps, r.intensity_ma) if intensity_ma is None else intensity_ma,
+            duration_ms=r.stimulus_duration_ms,
+            label=f"Stimulus {side.value} {site}",
+        ),
+        filters=Filters(low_cut_hz=r.contamination.low_cut_hz, high_cut_hz=r.contamination.high_cut_hz),
+        averaged_count=r.averaged_count,
+        provenance=Provenance(dict.fromkeys(known, Origin.FILE)),
+    )
+
+
+def late_study(trace: Trace, nerve: Examined, technique: Technique, r: Recording) -> Study:
+    """Return the study of one trace."""
+    known = ["nerve", "side", "technique", "recording_site"]
+    if r.skin_temperature_c is not None:
+        known.append("skin_temperature_c")
+    return Study(
+        traces=(trace,),
+        nerve=nerve.nerve,
+        side=nerve.side,
+        technique=technique,
+        recording_site=nerve.recording_site,
+        skin_temperature_c=r.skin_temperature_c,
+        provenance=Provenance(dict.fromkeys(known, Origin.FILE)),
+    )

@@ -13,12 +13,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ncs.model import Filters, Origin, Provenance, Side, Stimulus, Study, Technique, Trace, readonly_samples
-from ncs.simulate._bank import DT_MS, Population, muscle_bank
+from ncs.model import Side, Study, Technique
+from ncs.simulate._bank import Population, muscle_bank
 from ncs.simulate._compose import add_up, read_at
-from ncs.simulate._late import LateTruth, as_sampled, fine_grid, slow_tail, truth_of, unit_pool
+from ncs.simulate._late import (
+    LateTruth,
+    Sampling,
+    as_sampled,
+    fine_grid,
+    late_study,
+    late_trace,
+    slow_tail,
+    truth_of,
+    unit_pool,
+)
 from ncs.simulate._ranges import Range, Seed, check_ranges, draw, entropy, raise_all, seeds
-from ncs.simulate.contamination import Contamination, contaminate
+from ncs.simulate.contamination import Contamination
 from ncs.simulate.nerves import Recording
 from ncs.simulate.sweeps import Cmap, motor_units
 from ncs.simulate.truth import Truth
@@ -151,7 +161,7 @@ class FWaveTruth:
     f_waves
         One per sweep; present from 40 uV peak to peak.
     m_wave
-        Of length one; it holds for every sweep.
+        Of length one, without its tail (which takes some of its negative peak away); it holds for every sweep.
     fired
         Which units fired, shape ``(n_sweeps, n_units)``.
     a_wave_onset_ms
@@ -309,17 +319,14 @@ def f_wave_study(
     waves = fired.astype(np.float64) @ placed
     m_fine, m_truth = _m_wave(np.random.default_rng(for_m), f, population, grid)
     size = 1.0 + f.m_variation * np.random.default_rng(for_m).standard_normal(r.n_sweeps)
-    sampling = {
-        "stimulus_ms": r.stimulus_ms, "sampling_rate_hz": r.sampling_rate_hz,
-        "n_samples": round(r.duration_ms * r.sampling_rate_hz / 1e3),
-    }  # fmt: skip
-    clean = as_sampled(waves + size[:, np.newaxis] * m_fine, **sampling)
+    sampling = Sampling.of(r)
+    clean = as_sampled(waves + size[:, np.newaxis] * m_fine, sampling)
     a_waves, a_onsets = _a_waves(np.random.default_rng(for_a), f, r.n_sweeps, grid, sampling, population)
-    trace = _trace(clean + a_waves, r, seed=for_noise, site=f.site, distance_mm=f.distance_mm, side=f.side)
+    trace = late_trace(clean + a_waves, r, seed=for_noise, site=f.site, distance_mm=f.distance_mm, side=f.side)
     truth = FWaveTruth(
         f_waves=truth_of(waves, least_uv=LEAST_F_UV), m_wave=m_truth, fired=fired, a_wave_onset_ms=a_onsets
     )
-    return _study(trace, f, Technique.F_WAVE, r), truth
+    return late_study(trace, f, Technique.F_WAVE, r), truth
 
 
 def h_reflex_study(
@@ -365,17 +372,14 @@ def h_reflex_study(
     m_waves, reflexes, whole, intensity = _recruited_waves(rng, h, for_pool, r.n_sweeps, population, grid)
     tail = slow_tail(whole, **_tail(np.random.default_rng(for_tail), h))
     size = np.maximum(-m_waves.min(axis=1), 0.0) / h.m_amplitude_uv
-    clean = as_sampled(
-        m_waves + reflexes + size[:, np.newaxis] * tail, stimulus_ms=r.stimulus_ms,
-        sampling_rate_hz=r.sampling_rate_hz, n_samples=round(r.duration_ms * r.sampling_rate_hz / 1e3),
-    )  # fmt: skip
-    trace = _trace(
+    clean = as_sampled(m_waves + reflexes + size[:, np.newaxis] * tail, Sampling.of(r))
+    trace = late_trace(
         clean, r, seed=for_noise, site=h.site, distance_mm=h.distance_mm, side=h.side, intensity_ma=intensity
     )
     truth = HReflexTruth(
         intensity_ma=intensity, m_wave=truth_of(m_waves, least_uv=1e-6), h_reflex=truth_of(reflexes, least_uv=1e-6)
     )
-    return _study(trace, h, Technique.H_REFLEX, r), truth
+    return late_study(trace, h, Technique.H_REFLEX, r), truth
 
 
 def _backfiring(rng: np.random.Generator, f: FWaves, n_sweeps: int) -> NDArray[np.bool_]:
@@ -405,9 +409,7 @@ def _tail(rng: np.random.Generator, nerve: FWaves | HReflex) -> dict[str, float]
     }
 
 
-def _m_wave(
-    rng: np.random.Generator, f: FWaves, population: Population, grid: FloatArray
-) -> tuple[FloatArray, Truth]:
+def _m_wave(rng: np.random.Generator, f: FWaves, population: Population, grid: FloatArray) -> tuple[FloatArray, Truth]:
     """Return the M wave with its tail on the grid, and what is true of the M wave."""
     bank = muscle_bank(population)
     shape = Cmap(n_units=(100, 200), latency_spread_ms=(1.5, 3.0), size_spread=(0.4, 0.7))
@@ -425,18 +427,18 @@ def _a_waves(
     f: FWaves,
     n_sweeps: int,
     grid: FloatArray,
-    sampling: dict[str, Any],
+    sampling: Sampling,
     population: Population,
 ) -> tuple[FloatArray, FloatArray]:
     """Return the sampled A waves of every sweep, and their onsets."""
-    total = np.zeros((n_sweeps, sampling["n_samples"]))
+    total = np.zeros((n_sweeps, sampling.n_samples))
     onsets = np.full((n_sweeps, len(f.a_waves)), np.nan)
     for column, a in enumerate(f.a_waves):
         seen = rng.random(n_sweeps) < a.share
         jitter = a.jitter_ms * rng.standard_normal(n_sweeps)
         pool = unit_pool(1, seed=int(rng.integers(2**31)), population=population, positive_share=f.positive_share)
         wave = a.amplitude_uv * pool.placed(np.full(1, a.latency_ms), grid)
-        total += seen[:, np.newaxis] * as_sampled(np.repeat(wave, n_sweeps, axis=0), delay_ms=jitter, **sampling)
+        total += seen[:, np.newaxis] * as_sampled(np.repeat(wave, n_sweeps, axis=0), sampling, delay_ms=jitter)
         onsets[seen, column] = a.latency_ms + jitter[seen]
     return total, onsets
 
@@ -473,51 +475,3 @@ def _recruited(rng: np.random.Generator, h: HReflex, n_sweeps: int) -> tuple[Flo
     direct = effective > motor
     reflex = (effective > afferent) & reached & ~direct
     return direct.astype(np.float64), reflex.astype(np.float64), intensity
-
-
-def _trace(
-    clean: FloatArray,
-    r: Recording,
-    *,
-    seed: int,
-    site: str,
-    distance_mm: float,
-    side: Side,
-    intensity_ma: FloatArray | None = None,
-) -> Trace:
-    n_sweeps = clean.shape[0]
-    samples = contaminate(
-        clean, sampling_rate_hz=r.sampling_rate_hz, stimulus_ms=np.full(n_sweeps, r.stimulus_ms),
-        contamination=r.contamination, seed=seed,
-    )  # fmt: skip
-    known = ("stimulation_site", "distance_mm", "stimulus_ms", "sampling_rate_hz", "unit", "stimulus", "filters")
-    return Trace(
-        samples_uv=readonly_samples(samples.astype(np.float32)),
-        sampling_rate_hz=r.sampling_rate_hz,
-        stimulus_ms=np.full(n_sweeps, r.stimulus_ms),
-        stimulation_site=site,
-        distance_mm=distance_mm,
-        stimulus=Stimulus(
-            intensity_ma=np.full(n_sweeps, r.intensity_ma) if intensity_ma is None else intensity_ma,
-            duration_ms=r.stimulus_duration_ms,
-            label=f"Stimulus {side.value} {site}",
-        ),
-        filters=Filters(low_cut_hz=r.contamination.low_cut_hz, high_cut_hz=r.contamination.high_cut_hz),
-        averaged_count=r.averaged_count,
-        provenance=Provenance(dict.fromkeys(known, Origin.FILE)),
-    )
-
-
-def _study(trace: Trace, nerve: FWaves | HReflex, technique: Technique, r: Recording) -> Study:
-    known = ["nerve", "side", "technique", "recording_site"]
-    if r.skin_temperature_c is not None:
-        known.append("skin_temperature_c")
-    return Study(
-        traces=(trace,),
-        nerve=nerve.nerve,
-        side=nerve.side,
-        technique=technique,
-        recording_site=nerve.recording_site,
-        skin_temperature_c=r.skin_temperature_c,
-        provenance=Provenance(dict.fromkeys(known, Origin.FILE)),
-    )

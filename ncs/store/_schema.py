@@ -35,7 +35,7 @@ __all__ = [
     "waveforms",
 ]
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 """Every revision that this ncs knows, oldest first; the last one is what it writes."""
 
 

@@ -10,35 +10,33 @@ from ncs.errors import Problem
 from ncs.store import _schema as s
 from ncs.store._codec import storable
 from ncs.store.failure import Failure
-from ncs.store.seen import Known, Seen
+from ncs.store.seen import Recalled, Seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 __all__ = ["failures_at", "look_up", "remembering"]
 
-_AT_ONCE = 400
+_AT_ONCE = 1000
 """Databases limit how many parameters one statement takes."""
 
 
-def look_up(connection: sa.Connection, paths: Sequence[str], subject: str | None) -> dict[str, Known]:
-    """Return what is remembered of files, with the runs of their content: those of one subject where one is given."""
+def look_up(connection: sa.Connection, paths: Sequence[str], subject: str | None) -> Recalled:
+    """Return what is remembered of files, and the runs of their content: those of one subject where one is given."""
     f, r = s.seen_files.c, s.runs.c
-    runs = sa.select(r.content_key, r.fingerprint, r.current)
+    query = sa.select(r.content_key, r.fingerprint, r.current)
     if subject is not None:
-        runs = runs.select_from(s.runs.join(s.visits).join(s.subjects)).where(s.subjects.c.code == subject)
-    found: dict[str, Known] = {}
+        query = query.select_from(s.runs.join(s.visits).join(s.subjects)).where(s.subjects.c.code == subject)
+    files: dict[str, Seen] = {}
+    runs: dict[tuple[str, str], bool] = {}
     for some in _portions(paths):
-        by_content: dict[str, list[dict[str, bool]]] = {}
-        for row in connection.execute(sa.select(s.seen_files).where(f.path.in_(some))):
-            known = found[row[0]] = Known(Seen._make(row), {})
-            if known.seen.content_key is not None:
-                by_content.setdefault(known.seen.content_key, []).append(known.runs)
-        if by_content:
-            for key, fingerprint, current in connection.execute(runs.where(r.content_key.in_(list(by_content)))):
-                for of_file in by_content[key]:
-                    of_file[fingerprint] = of_file.get(fingerprint, False) or current
-    return found
+        rows = connection.execute(sa.select(s.seen_files).where(f.path.in_(some))).all()
+        files.update({row[0]: Seen._make(row) for row in rows})
+        contents = list({row[3] for row in rows if row[3] is not None})
+        if contents:
+            for key, fingerprint, current in connection.execute(query.where(r.content_key.in_(contents))).all():
+                runs[key, fingerprint] = current or runs.get((key, fingerprint), False)
+    return Recalled(files, runs)
 
 
 def failures_at(connection: sa.Connection, paths: Sequence[str]) -> dict[str, Failure]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ncs.model import Visit
     from ncs.results import VisitResult
     from ncs.store.failure import Failure
-    from ncs.store.seen import Known, Seen
+    from ncs.store.seen import Recalled, Seen
 
 __all__ = ["SaveOutcome", "Store"]
 
@@ -324,8 +324,8 @@ class Store(EditingStore):
         with self.transaction():
             self._writer.resolve_paths(self._cursor, paths, _now())
 
-    def seen(self, paths: Sequence[str], *, subject: str | None = None) -> dict[str, Known]:
-        """Return what is remembered of files, by absolute path; with the runs of one subject where one is given."""
+    def seen(self, paths: Sequence[str], *, subject: str | None = None) -> Recalled:
+        """Return what is remembered of files, given their absolute paths, and the runs of their contents."""
         with self._reading() as connection:
             return _seen.look_up(connection, paths, subject)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-__all__ = ["Known", "Seen", "SeenOutcome"]
+__all__ = ["Recalled", "Seen", "SeenOutcome"]
 
 SeenOutcome = Literal["stored", "failed", "ignored"]
 
@@ -34,8 +34,16 @@ class Seen(NamedTuple):
     circumstances: str | None = None
 
 
-class Known(NamedTuple):
-    """What the store remembers of a file; ``runs`` are the fingerprints of its runs, and whether they are current."""
+class Recalled(NamedTuple):
+    """What a store remembers.
 
-    seen: Seen
-    runs: dict[str, bool]
+    Parameters
+    ----------
+    files
+        By absolute path.
+    runs
+        Of their contents, by content key and fingerprint: whether they are current.
+    """
+
+    files: dict[str, Seen]
+    runs: dict[tuple[str, str], bool]

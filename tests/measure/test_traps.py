@@ -129,12 +129,20 @@ def test_trap_5_an_initial_positivity_is_flagged_and_never_marked_as_onset():
     ],
 )
 def test_trap_7_martin_gruber_and_accessory_fibular_are_named_for_what_they_are(nerve, muscle, sites, ratio, flag):
-    found = marks(onset_ms=7.8, peak_uv=7200.0 * ratio)
+    found = marks(onset_ms=7.8, peak_uv=7200.0 * ratio, area_uv_ms=20_000.0 * ratio)
     rows = motor_rows(marked(sites[0], 65.0, WRIST), marked(sites[1], 285.0, found), nerve=nerve, recording_site=muscle)
     flags = pick(rows, "cmap_amplitude_ratio").flags
     named = [name for name in flags if "martin_gruber" in name or "accessory" in name]
     assert named == ([flag] if flag is not None else [])
     assert ("submaximal_suspected" in flags) == (ratio > 1)
+
+
+def test_trap_7_a_drop_that_the_area_does_not_share_is_dispersion():
+    far = marks(onset_ms=9.0, peak_uv=7200.0 * 0.6, area_uv_ms=19_000.0)
+    rows = motor_rows(
+        marked("wrist", 65.0, WRIST), marked("below elbow", 285.0, far), nerve="ulnar", recording_site="ADM"
+    )
+    assert pick(rows, "cmap_amplitude_ratio").flags == ()
 
 
 def test_trap_7_a_larger_proximal_response_within_the_noise_is_no_pattern():

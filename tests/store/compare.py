@@ -29,7 +29,8 @@ def content(store, *, memory=False):
                         row[column] = row[column] and names[kind, row[column]]
             for row in rows:
                 if "id" in row:
-                    names[table.name, row.pop("id")] = repr({k: v for k, v in row.items() if not _is_moment(v)})
+                    number = row.pop("id")
+                    names[table.name, number] = repr({k: v for k, v in row.items() if not _is_moment(v)})
             found[table.name] = sorted(repr([(k, v) for k, v in row.items() if not _is_moment(v)]) for row in rows)
     return found
 

@@ -115,7 +115,7 @@ def test_what_text_cannot_hold_is_written_as_escapes(postgres_database, tmp_path
             assert store.failures()["path"].tolist() == ["M\\udcfcller.edf"]
             assert store.failures()["problems"][0][0].found == "a\0b"
             assert store.failures_at([name])["M\\udcfcller.edf"].error == "ReadError"
-            assert store.seen([name])["M\\udcfcller.edf"].seen.stamp == "1 2 3 4"
+            assert store.seen([name]).files["M\\udcfcller.edf"].stamp == "1 2 3 4"
             store.resolve_failures([name])
             assert store.failures().empty
             assert store.save(build_result(1, visit=build_visit(1, name=name))).saved

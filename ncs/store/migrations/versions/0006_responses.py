@@ -1,4 +1,4 @@
-"""Several responses in one trace, when every sweep was stimulated, and the tables behind reported results."""
+"""Several responses in one trace, when sweeps were stimulated, direction of a study, tables of reported results."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -23,6 +23,7 @@ _RESPONSE = "CASE studies.technique WHEN 'sensory' THEN 'snap' ELSE 'cmap' END"
 def upgrade() -> None:
     op.add_column("traces", sa.Column("elapsed_s", sa.JSON(none_as_null=True)))
     op.add_column("studies", sa.Column("curves", sa.JSON(none_as_null=True)))
+    op.add_column("studies", sa.Column("direction", sa.Text()))
     if op.get_bind().dialect.name == "sqlite":
         _rebuild()
     else:
