@@ -1,9 +1,10 @@
-"""Simulated exports for the benchmarks: motor studies as EDF+D, and the same samples as EDF+C."""
+"""Simulated exports for the benchmarks: studies as EDF+D, and the same samples as EDF+C."""
 
 from __future__ import annotations
 
 import datetime as dt
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ import pyedflib
 
 from ncs import Subject, simulate
 from ncs.io.edf_write import encode_edf
-from ncs.model import Visit
+from ncs.model import Study, Visit
+from ncs.simulate import MotorNerve, SensoryNerve
 
 DISTINCT = 50
 
@@ -32,9 +34,43 @@ def encode(visit: Visit) -> bytes:
     return encode_edf(visit.studies[0], subject=visit.subject, date=visit.date)
 
 
+def whole_visits() -> list[Visit]:
+    """Return visits of four studies, motor and sensory, of the median and the ulnar nerve."""
+    motor, sensory = (MotorNerve(), MotorNerve(nerve="ulnar")), (SensoryNerve(), SensoryNerve(nerve="ulnar"))
+    return [
+        simulate.visit(f"V{k}", dt.date(2024, 1, 1), seed=k, motor=motor, sensory=sensory)[0] for k in range(DISTINCT)
+    ]
+
+
+def write_archive(folder: Path, n_visits: int) -> None:
+    """Write visits of four EDF+D files each; all samples are noise of their own, so that nothing is stored twice."""
+    templates, rng = whole_visits(), np.random.default_rng(0)
+    for number in range(n_visits):
+        visit = renamed(templates[number % len(templates)], number)
+        place = folder / f"{number // 125:03d}"
+        place.mkdir(parents=True, exist_ok=True)
+        for index, study in enumerate(visit.studies):
+            content = encode_edf(_with_noise(study, rng), subject=visit.subject, date=visit.date)
+            (place / f"{number:06d}-{index}.edf").write_bytes(content)
+
+
+def _with_noise(study: Study, rng: np.random.Generator) -> Study:
+    traces = []
+    for trace in study.traces:
+        noise = rng.standard_normal(trace.samples_uv.shape, np.float32)
+        noise *= 0.1 * trace.samples_uv[:, -100:].std()
+        traces.append(replace(trace, samples_uv=trace.samples_uv + noise))
+    return replace(study, traces=tuple(traces))
+
+
 def write_continuous(visit: Visit, path: Path) -> None:
-    """Write the samples of the motor study as one EDF+C file, stimuli as annotations."""
-    traces = visit.studies[0].traces
+    """Write the samples of the first study of a visit as one EDF+C file."""
+    write_continuous_study(visit.studies[0], path)
+
+
+def write_continuous_study(study: Study, path: Path) -> None:
+    """Write the samples of a study as one EDF+C file, stimuli as annotations."""
+    traces = study.traces
     samples = np.concatenate([trace.samples_uv[0] for trace in traces]).astype(np.float64)
     rate = traces[0].sampling_rate_hz
     with pyedflib.EdfWriter(str(path), 1, file_type=pyedflib.FILETYPE_EDFPLUS) as writer:

@@ -7,7 +7,7 @@ A new field needs a unit in its name, ``None`` as its absent value, and an entry
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -102,6 +102,10 @@ class Provenance(Mapping[str, Origin]):
 
     def __len__(self) -> int:
         return len(self._origins)
+
+    def items(self) -> ItemsView[str, Origin]:
+        """Return the fields that were mentioned, with their origins."""
+        return self._origins.items()
 
     def __repr__(self) -> str:
         return f"Provenance({', '.join(f'{key}={value.value}' for key, value in self._origins.items())})"

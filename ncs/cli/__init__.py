@@ -13,7 +13,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ncs import __version__
-from ncs.cli import analyze, change, covariates, demo, edit, export, formats, repeatability, report, show, simulate
+from ncs.cli import (
+    analyze,
+    change,
+    check,
+    covariates,
+    demo,
+    edit,
+    export,
+    formats,
+    repeatability,
+    report,
+    show,
+    simulate,
+)
 from ncs.errors import NcsError
 
 if TYPE_CHECKING:
@@ -31,6 +44,7 @@ _VERBS: dict[str, Callable[..., None]] = {
     "report": report.run,
     "export": export.run,
     "formats": formats.run,
+    "check": check.run,
     "simulate": simulate.run,
     "demo": demo.run,
 }

@@ -40,8 +40,10 @@ MOST_SIZE_CHANGE: Final = 0.3
 BIN_MS: Final = 0.5
 ROBUST_STEPS: Final = 12
 ROBUST_SPAN: Final = 3.0
-M_OVER_SHARE: Final = 0.05
-"""An M wave is over where it has come back to this share of its peak-to-peak amplitude, and then turned once more."""
+M_OVER_SHARE: Final = 0.15
+M_GENTLE_SHARE: Final = 0.01
+"""An M wave is over where it has come back to a share of its peak-to-peak amplitude, and then turned, or slowed down to
+a share of its steepest slope."""
 M_LATEST_MS: Final = 40.0
 M_EARLIEST_MS: Final = 1.5
 M_TURN_MS: Final = 4.0
@@ -89,9 +91,10 @@ def m_wave_end(y: Array, t_ms: Array, rate_khz: float) -> float:
         return float(t_ms[usable][0])
     last = int(big[-1])
     step = np.diff(z)
-    until = min(step.size, last + int(M_TURN_MS * rate_khz))
-    turned = np.flatnonzero(step[last:until] * step[min(last, step.size - 1)] < 0)
-    return float(t_ms[last + int(turned[0]) if turned.size else until])
+    gentle = M_GENTLE_SHARE * float(np.abs(step[usable[1:]]).max())
+    after = step[last:]
+    over = np.flatnonzero((after * after[:1] < 0) | (np.abs(after) < gentle))
+    return float(t_ms[last + int(over[0]) if over.size else min(t_ms.size - 1, last + int(M_TURN_MS * rate_khz))])
 
 
 def without_tail(y: Array, t_ms: Array, rate_khz: float, *, sizes: Array | None) -> Array:

@@ -78,12 +78,13 @@ def a_waves_removed(y: Array, z: Array, waves: Sequence[Wave], noise_uv: Array, 
         agreed = {i: _agreement(z, left[i], sightings[i], noise_uv, rate_khz) for i in clear}
         best = max(clear, key=lambda i: _clearness(agreed[i]))
         first = max(0, left[best].first - round(MARGIN_MS * rate_khz))
+        is_rest = left[best].first <= round(MARGIN_MS * rate_khz)  # of the M wave: it begins before the window
         for rows in (y, z):
-            shape = _template(rows, sightings[best], agreed[best], first, lead)
+            shape = _template(rows, sightings[best], agreed[best], first, lead)[: lead if is_rest else None]
             for sweep, lag in sightings[best].items():
                 part = rows[sweep, first + lag : first + lag + shape.size]
                 part -= shape[: part.size]
-        if left[best].first > round(MARGIN_MS * rate_khz):  # what begins before the window is a rest of the M wave
+        if not is_rest:
             seen[list(sightings[best])] = True
         left = find_waves(z, noise_uv, rate_khz)
     return AWaves(samples_uv=y, smooth_uv=z, seen=seen)

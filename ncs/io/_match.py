@@ -58,7 +58,8 @@ class _Part:
     numbers: IndexArray
 
     def among(self, wanted: Sequence[int]) -> _Part:
-        chosen = np.isin(self.numbers, np.asarray(wanted, dtype=np.intp))
+        sought = set(wanted)  # a number of the sidecar may be larger than any integer of numpy
+        chosen = np.array([number in sought for number in self.numbers.tolist()], dtype=bool)
         return replace(self, indices=self.indices[chosen], numbers=self.numbers[chosen])
 
     def without(self, taken: set[int]) -> _Part:

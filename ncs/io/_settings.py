@@ -93,7 +93,8 @@ SideText = Annotated[Literal["left", "right"], BeforeValidator(_lowered)]
 DirectionText = Annotated[Literal["antidromic", "orthodromic"], BeforeValidator(_lowered)]
 TechniqueText = Annotated[
     Literal[
-        "motor", "sensory", "mixed", "f_wave", "h_reflex", "repetitive_stimulation", "blink_reflex", "inching", "cmap_scan"
+        "motor", "sensory", "mixed", "f_wave", "h_reflex", "repetitive_stimulation", "blink_reflex", "inching",
+        "cmap_scan",
     ],
     BeforeValidator(_lowered),
 ]  # fmt: skip

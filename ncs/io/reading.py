@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 __all__ = ["find_sidecar", "read", "read_quietly"]
 
 _SIDECAR_ENDING = ".ncs.json"
+_READ_NOW = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+"""A pipe is opened without waiting for somebody to write into it, and then found to be none of ours."""
 
 
 def read(
@@ -133,13 +135,28 @@ def find_sidecar(path: Path) -> Path | None:
 
 def _read_bytes(path: Path) -> bytes:
     try:
-        mode = path.stat().st_mode
-        if stat.S_ISREG(mode):
-            return path.read_bytes()
+        number = os.open(path, _READ_NOW)
+        try:
+            status = os.fstat(number)
+            if stat.S_ISREG(status.st_mode):
+                return _read_all(number, status.st_size)
+        finally:
+            os.close(number)
+        found = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise FileAccessError([_unreadable(path, reason.lower())]) from error
-    raise FileAccessError([_unreadable(path, "a folder" if stat.S_ISDIR(mode) else "no regular file")])
+    raise FileAccessError([_unreadable(path, found)])
+
+
+def _read_all(number: int, size: int) -> bytes:
+    content = os.read(number, size + 1)
+    if len(content) == size:
+        return content
+    parts = [content]  # it has grown, or is too large for one call
+    while part := os.read(number, 1 << 24):
+        parts.append(part)
+    return b"".join(parts)
 
 
 def _unreadable(path: Path, found: str) -> Problem:

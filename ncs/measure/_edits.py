@@ -239,6 +239,8 @@ def _follow(found: dict[str, float], before: Mapping[str, float], cause: dict[st
         is_one = before["last_end_ms"] == before["end_ms"]
         if is_one or math.isnan(before["last_end_ms"]) or found["last_end_ms"] < found["end_ms"]:
             found["last_end_ms"], cause["last_end_ms"] = found["end_ms"], cause["end_ms"]
+    if "last_end_ms" in placed and "end_ms" not in placed and found["end_ms"] > found["last_end_ms"]:
+        found["end_ms"], cause["end_ms"] = math.nan, cause["last_end_ms"]
     for first, second in _ORDER:
         if found[first] < found[second] or math.isnan(found[first]) or math.isnan(found[second]):
             continue

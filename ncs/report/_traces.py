@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from ncs.model import Study, Trace
     from ncs.results import TraceMarks, VisitResult
 
-__all__ = ["MARK_NAMES", "Curve", "DrawnMark", "DrawnTrace", "drawn_traces"]
+__all__ = ["MARK_FIELDS", "MARK_NAMES", "Curve", "DrawnMark", "DrawnTrace", "drawn_traces"]
 
 FloatArray = NDArray[np.float64]
 
 MARK_NAMES: Final = ("onset", "negative peak", "end of negative peak", "positive peak", "end of last negative peak")
 """Marks are numbered in this order, from 1."""
-_MARK_FIELDS: Final = ("onset_ms", "peak_ms", "end_ms", "trough_ms", "last_end_ms")
+MARK_FIELDS: Final = ("onset_ms", "peak_ms", "end_ms", "trough_ms", "last_end_ms")
+"""Their fields in ``ncs.detect.Marks``."""
 _MOST_SWEEPS: Final = 20
 """More single sweeps than this make a picture darker, not clearer."""
 _LEAST_BASELINE: Final = 5
@@ -186,7 +187,7 @@ def _baseline(time_ms: FloatArray, uv: FloatArray) -> float:
 
 def _marks(measured: Marks) -> tuple[DrawnMark, ...]:
     found = []
-    for number, name in enumerate(_MARK_FIELDS, start=1):
+    for number, name in enumerate(MARK_FIELDS, start=1):
         at_ms = float(getattr(measured, name)[0])
         sd_name = name.replace("_ms", "_sd_ms")
         sd = float(getattr(measured, sd_name)[0]) if hasattr(measured, sd_name) else math.nan

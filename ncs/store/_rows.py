@@ -6,6 +6,7 @@ No database here: workers do this part, so that the one writer has little left t
 from __future__ import annotations
 
 import hashlib
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from ncs.store._codec import dumps, encode_samples, floats_to_json, sample_diges
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Mapping
 
     from ncs.detect.marks import Marks
     from ncs.model import Provenance, SourceFile, Trace, Visit
@@ -150,7 +152,7 @@ def problems_json(problems: tuple[Problem, ...]) -> str | None:
 
 
 def _origins(provenance: Provenance) -> str | None:
-    return _mapping(tuple(dict(provenance).items()))
+    return _mapping(tuple(provenance.items()))
 
 
 # What repeats from file to file is turned into text once.
@@ -159,6 +161,18 @@ def _origins(provenance: Provenance) -> str | None:
 @lru_cache(maxsize=512)
 def _mapping(items: tuple[tuple[str, str], ...]) -> str | None:
     return dumps(dict(items)) if items else None
+
+
+_last_parameters: tuple[Mapping[str, Any], str] = ({}, "{}")
+
+
+def _parameters_json(parameters: Mapping[str, Any]) -> str:
+    global _last_parameters  # noqa: PLW0603 - one entry is enough: all files of a batch are analysed alike
+    known, text = _last_parameters
+    if known != parameters:
+        text = dumps(parameters)
+        _last_parameters = (deepcopy(parameters), text)
+    return text
 
 
 @lru_cache(maxsize=512)
@@ -192,8 +206,8 @@ def source_row(source: SourceFile) -> Row:
 def _run_row(result: VisitResult) -> Row:
     visit, subject = result.visit, result.visit.subject
     return (
-        dumps(result.parameters), subject.sex, subject.name, subject.birth_date, problems_json(visit.problems),
-        _origins(visit.provenance),
+        _parameters_json(result.parameters), subject.sex, subject.name, subject.birth_date,
+        problems_json(visit.problems), _origins(visit.provenance),
     )  # fmt: skip
 
 

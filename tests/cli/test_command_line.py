@@ -15,7 +15,7 @@ from ncs.report.numbers import Notes, number
 from ncs.errors import InvalidInputError, Problem, ReadError
 from ncs.results import Measurement, Reason
 
-VERBS = ("analyze", "covariates", "change", "repeatability", "show", "report", "formats", "simulate", "demo")
+VERBS = ("analyze", "covariates", "change", "repeatability", "show", "report", "formats", "check", "simulate", "demo")
 
 
 def typed_in_a_shell(command, folder, **environment):

@@ -94,7 +94,7 @@ def test_failures_are_listed_until_they_succeed(stored, exports, tmp_path):
     assert "later.edf" in stored("show", "--failures").out
     (failure,) = json.loads(stored("show", "--failures", "--format", "json").out)["failures"]
     assert failure["problems"][0]["found"] == "an empty file"
-    assert rows_of(stored("show", "--failures", "--format", "csv").out)[0]["path"] == "later.edf"
+    assert rows_of(stored("show", "--failures", "--format", "csv").out)[0]["path"] == str(bad)
     bad.write_bytes((exports / "P2_2021-05-03_motor.edf").read_bytes())
     assert stored("analyze", "later.edf").status == 0
     assert stored("show", "--failures").out == "Nothing has failed.\n"

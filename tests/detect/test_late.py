@@ -73,7 +73,7 @@ def test_trap_8_a_waves_are_not_counted_as_f():
 def test_an_a_wave_in_some_sweeps_leaves_the_f_waves_of_all():
     marks, truth = f_waves(0, noise_uv=5.0, a_waves=(AWave(latency_ms=40.0, share=0.7),))
     seen = (marks.flags & Flag.A_WAVE) > 0
-    assert seen.sum() >= 8
+    assert seen.sum() >= 6
     assert not seen[np.isnan(truth.a_wave_onset_ms[:, 0])].any()
     np.testing.assert_array_equal(present(marks), truth.f_waves.has_response)
 

@@ -472,7 +472,8 @@ def test_a_simulated_study_gives_the_same_latencies_and_velocity(tmp_path, encod
             for number, trace in enumerate(study.traces, start=1)
         ],
     }  # fmt: skip
-    visit = ncs.read(path, sidecar=sidecar)
+    with pytest.warns(NcsWarning, match="natus, whose reader is experimental"):
+        visit = ncs.read(path, sidecar=sidecar)
     assert visit.sources[0].format == "natus"
     found = {(m.quantity, m.site): m.value for m in ncs.analyze(visit).measurements}
     whole = ncs.model.Visit(subject=visit.subject, date=None, studies=(study,))
@@ -488,8 +489,9 @@ def test_a_simulated_study_gives_the_same_latencies_and_velocity(tmp_path, encod
 def test_without_a_sidecar_there_is_no_latency_and_a_reason(tmp_path):
     path = tmp_path / "visit.txt"
     path.write_bytes(encoded(simulated(motor_study(seed=3)[0], comma=True), "utf-16-le"))
-    with pytest.warns(NcsWarning, match="polarity"):
+    with pytest.warns(NcsWarning) as warned:
         result = ncs.analyze(ncs.read(path))
+    assert ["experimental" in str(warned[0].message), "polarity" in str(warned[1].message)] == [True, True]
     latencies = [m for m in result.measurements if m.quantity == "motor_latency"]
     assert latencies
     assert {(m.value, str(m.reason)) for m in latencies} == {(None, "no_stimulus_time")}

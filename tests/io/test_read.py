@@ -100,14 +100,14 @@ def test_files_that_cannot_be_opened(tmp_path, monkeypatch):
     os.mkfifo(fifo)
     secret = tmp_path / "secret.edf"
     secret.write_bytes(b"0")
-    read_bytes = Path.read_bytes
+    open_file = os.open
 
-    def refuse(path):
+    def refuse(path, flags, *more, **options):
         if path == secret:
             raise PermissionError(13, "Permission denied", os.fspath(path))
-        return read_bytes(path)
+        return open_file(path, flags, *more, **options)
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     cases = {
         tmp_path: "a folder", tmp_path / "absent.edf": "no such file", fifo: "no regular file",
         secret: "permission denied", Path("a\0b"): "null",
