@@ -60,7 +60,9 @@ def complete(visit: Visit, sidecar: Sidecar | None, protocol: Protocol | None, *
     """
     file = file or (visit.sources[0].name if visit.sources else "")
     conflicts = Conflicts(file)
-    visit = replace(visit, studies=tuple(_with_direction(study) for study in visit.studies))
+    directed = tuple(_with_direction(study) for study in visit.studies)
+    if any(new is not old for new, old in zip(directed, visit.studies, strict=True)):
+        visit = replace(visit, studies=directed)
     if sidecar is not None:
         visit = _with_sidecar(visit, sidecar, conflicts)
     if conflicts.problems:

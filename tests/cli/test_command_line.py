@@ -11,8 +11,8 @@ import pytest
 
 import ncs as package
 from ncs.cli._errors import describe
-from ncs.report.numbers import Notes, number
 from ncs.errors import InvalidInputError, Problem, ReadError
+from ncs.report.numbers import Notes, number
 from ncs.results import Measurement, Reason
 
 VERBS = ("analyze", "covariates", "change", "repeatability", "show", "report", "formats", "check", "simulate", "demo")
