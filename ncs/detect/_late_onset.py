@@ -35,6 +35,7 @@ It may drift by the latter over ``BEFORE_MS``.
 ONSET_SHARE: Final = 0.02
 CLEAR_NOISE: Final = 3.0
 LEAST_SD_MS: Final = 0.05
+LEAST_NOISE_SHARE: Final = 1e-4
 FEWEST_BINS: Final = 8
 
 
@@ -97,6 +98,7 @@ def rise_onset(
     scales; its mean and standard deviation are the estimate. Where 2 % of the largest deflection stand clear of the
     noise, no shape is needed: the crossing of that level, above the fitted baseline, is the onset.
     """
+    noise_uv = max(noise_uv, LEAST_NOISE_SHARE * height)
     width = max(1, round(BIN_MS * rate_khz))
     last = int(crossed) + 1
     count = min(last, round(BEFORE_MS * rate_khz)) // width
@@ -106,23 +108,27 @@ def rise_onset(
     value = y[start:last].reshape(count, width).mean(axis=1)
     before = (start + (np.arange(count) + 0.5) * width - 0.5 - crossed) / rate_khz
     scale = np.arange(SCALES_MS[0], min(SCALES_MS[1], -float(before[0])), SCALE_STEP_MS)
-    if scale.size == 0:
-        return math.nan, math.nan
     score, baseline = _scores(rise, value, before, scale, height, noise_uv)
     weight = np.exp(-0.5 * (score - score.min()))
     weight /= weight.sum()
     middle = float(weight @ scale)
-    level = ONSET_SHARE * largest
-    if level > CLEAR_NOISE * noise_uv:
-        above = value - weight @ baseline
-        low = np.flatnonzero(above <= level)
-        if low.size and low[-1] < count - 1:
-            i = int(low[-1])
-            step = float(above[i + 1] - above[i])
-            at = float(before[i]) + (level - float(above[i])) / step * (float(before[i + 1]) - float(before[i]))
-            return crossed + at * rate_khz, math.hypot(noise_uv / step * width, LEAST_SD_MS * rate_khz)
+    if ONSET_SHARE * largest > CLEAR_NOISE * noise_uv:
+        seen = _crossing(value - weight @ baseline, before, ONSET_SHARE * largest)
+        if seen is not None:
+            at_ms, per_uv = seen
+            return crossed + at_ms * rate_khz, math.hypot(noise_uv * per_uv, LEAST_SD_MS) * rate_khz
     spread = math.sqrt(max(float(weight @ (scale - middle) ** 2), 0.0) + SCALE_STEP_MS**2 / 12)
     return crossed - middle * rate_khz, spread * rate_khz
+
+
+def _crossing(value: Array, before_ms: Array, level: float) -> tuple[float, float] | None:
+    """Return when binned values last rise through a level, and ms per microvolt there; ``None`` if they never do."""
+    low = np.flatnonzero(value <= level)
+    if low.size == 0 or low[-1] == value.size - 1:
+        return None
+    i = int(low[-1])
+    per_uv = float(before_ms[i + 1] - before_ms[i]) / float(value[i + 1] - value[i])
+    return float(before_ms[i]) + (level - float(value[i])) * per_uv, per_uv
 
 
 def _scores(

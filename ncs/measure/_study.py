@@ -86,6 +86,14 @@ class MarkedTrace:
     """Edits of single sweeps in words, by response: for ``Value.edits`` of what is measured sweep by sweep."""
     more_flags: tuple[str, ...] = ()
     """Flags of what is measured here, beside those of the marks."""
+    flags: tuple[str, ...] = field(init=False)
+    """Names of the flags of the measured marks, and of the trace itself."""
+
+    def __post_init__(self) -> None:
+        flags: tuple[str, ...] = ()
+        if self.marks is not None:
+            flags = _flag_names(self._bits) + self.more_flags + self.trace_flags
+        object.__setattr__(self, "flags", flags)
 
     def value(self, field_name: str, sd_name: str = "", *, absent: Reason = Reason.NO_RETURN) -> Value:
         """Return one mark; ``absent`` is the reason given when a found response lacks just this mark."""
@@ -100,23 +108,16 @@ class MarkedTrace:
         sd = float(getattr(self.marks, sd_name)[0]) if sd_name and not edits else math.nan
         return Value(value=number, sd=None if math.isnan(sd) else sd, edits=edits)
 
-    @property
-    def flags(self) -> tuple[str, ...]:
-        """Names of the flags of the measured marks, and of the trace itself."""
-        if self.marks is None:
-            return ()
-        return _flag_names(int(self._bits)) + self.more_flags + self.trace_flags
-
     def has(self, flag: Flag) -> bool:
         """Return whether the measured marks carry a flag."""
-        return self.marks is not None and flag in self._bits
+        return self.marks is not None and flag in Flag(self._bits)
 
     @property
-    def _bits(self) -> Flag:
+    def _bits(self) -> int:
         """Flags of the measured marks, without those of an onset that a person has moved."""
         assert self.marks is not None  # the callers have asked
-        bits = Flag(int(self.marks.flags[0]))
-        return bits & ~_OF_ONSET if "onset_ms" in self.edits else bits
+        bits = int(self.marks.flags[0])
+        return int(Flag(bits) & ~_OF_ONSET) if "onset_ms" in self.edits else bits
 
     @property
     def trace_flags(self) -> tuple[str, ...]:
@@ -137,6 +138,12 @@ class StudyPart:
     others: Sequence[Measurement] = ()
     """What was measured in other studies of the visit, for a technique that needs it."""
     rows: list[Measurement] = field(default_factory=list)
+    shared_flags: tuple[str, ...] = field(init=False)
+    """Flags of what is measured between traces."""
+
+    def __post_init__(self) -> None:
+        shared = tuple(dict.fromkeys(flag for at in self.marked for flag in at.trace_flags))
+        object.__setattr__(self, "shared_flags", shared)
 
     def add(
         self,
@@ -151,8 +158,10 @@ class StudyPart:
     ) -> None:
         """Append one measurement; ``flags`` are those beside the ones of its marks."""
         study = self.study
-        how = "; ".join(part for part in (self.method, at.how if at is not None else "", note, *value.edits) if part)
-        flags = (at.flags if at is not None else self._shared_flags) + flags
+        how = self.method
+        if note or value.edits or (at is not None and at.how):
+            how = "; ".join(filter(None, (how, at.how if at is not None else "", note, *value.edits)))
+        flags = (at.flags if at is not None else self.shared_flags) + flags
         self.rows.append(
             Measurement(
                 quantity=name,
@@ -173,10 +182,6 @@ class StudyPart:
                 study_index=self.study_index,
             )
         )
-
-    @property
-    def _shared_flags(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(flag for at in self.marked for flag in at.trace_flags))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from ncs import detect
 from ncs.detect import Flag, Outcome
 from ncs.detect._late_waves import m_wave_sizes, noise_outside, smoothed, without_tail
 from ncs.errors import InvalidInputError
+from ncs.simulate import Contamination
 from ncs.simulate.late import F_RECORDING, H_RECORDING, AWave, f_wave_study, h_reflex_study
 
 THREE_SIGMA_UV = 40.0 / 3.0
@@ -60,7 +61,7 @@ def test_no_f_wave_is_seen_where_there_is_none():
 
 
 def test_trap_8_a_waves_are_not_counted_as_f():
-    a_wave = AWave(latency_ms=18.0, amplitude_uv=150.0)
+    a_wave = AWave(latency_ms=22.0, amplitude_uv=150.0)
     counted = 0
     for seed in range(6):
         marks, truth = f_waves(seed, persistence=0.0, a_waves=(a_wave,))
@@ -185,6 +186,14 @@ def test_a_saturated_m_wave_leaves_the_f_waves():
     marks = marked(study, "f_wave")
     np.testing.assert_array_equal(present(marks), truth.f_waves.has_response)
     assert not (marks.outcome == Outcome.CLIPPED).any()
+
+
+def test_noise_free_waves_are_marked_where_they_are():
+    study, truth = f_wave_study(seed=6, recording=replace(F_RECORDING, contamination=Contamination()))
+    marks = marked(study, "f_wave")
+    np.testing.assert_array_equal(present(marks), truth.f_waves.has_response)
+    both = present(marks) & truth.f_waves.has_response
+    assert np.median(np.abs(marks.onset_ms - truth.f_waves.onset_ms)[both]) < 0.1
 
 
 def test_a_window_keeps_the_search_inside():
