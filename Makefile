@@ -11,7 +11,7 @@ DEMO ?= demo
 .PHONY: help demo test lint format bench clean
 
 help:
-	@echo "make demo    simulate a small study, analyse it, show the numbers (into $(DEMO)/)"
+	@echo "make demo    simulate a study, carry it to its sentence and two pages (into $(DEMO)/)"
 	@echo "make test    run the whole test suite"
 	@echo "make lint    ruff, mypy --strict, import contracts"
 	@echo "make bench   measure speed and memory, print ratios"
