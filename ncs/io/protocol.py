@@ -46,7 +46,8 @@ class ChannelEntry(SettingsModel):
     side: SideText | None = None
     """Side of the body: `left` or `right`."""
     technique: TechniqueText | None = None
-    """`motor` or `sensory`."""
+    """`motor`, `sensory`, `mixed`, `f_wave`, `h_reflex`, `repetitive_stimulation`, `blink_reflex`, `inching` or
+    `cmap_scan`."""
     recording_site: Text | None = None
     """Where the active recording electrode is, such as `APB`."""
 
@@ -57,7 +58,8 @@ class ProtocolStudy(SettingsModel):
     nerve: LowerText
     """Nerve, such as `median`."""
     technique: TechniqueText
-    """`motor` or `sensory`."""
+    """`motor`, `sensory`, `mixed`, `f_wave`, `h_reflex`, `repetitive_stimulation`, `blink_reflex`, `inching` or
+    `cmap_scan`."""
     recording_site: Text | None = None
     """Restricts the entry to one recording site."""
     sites: tuple[SiteText, ...] = Field(strict=False, min_length=1)

@@ -308,7 +308,8 @@ class _StudyFields(SettingsModel):
     side: SideText | None = None
     """Side of the body: `left` or `right`."""
     technique: TechniqueText | None = None
-    """`motor` or `sensory`."""
+    """`motor`, `sensory`, `mixed`, `f_wave`, `h_reflex`, `repetitive_stimulation`, `blink_reflex`, `inching` or
+    `cmap_scan`."""
     direction: DirectionText | None = None
     """Of a sensory study: `antidromic` or `orthodromic`."""
     recording_site: Text | None = None
