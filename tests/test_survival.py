@@ -22,7 +22,7 @@ from tests import survivor
 from tests.store.compare import assert_equal, content
 
 KILLS = 50
-KILLS_OF_PROCESSES = 4
+KILLS_OF_PROCESSES = 3
 
 
 @pytest.fixture(scope="module")

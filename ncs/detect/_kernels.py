@@ -1111,7 +1111,11 @@ def mark_one(
         recent = box_mean(total, top - int(EDGE_MS * rate) - half, top - int(EDGE_MS * rate) + half + 1)
         steep = box_mean(total, top - half, top + half + 1) - recent > 0.5 * height
         return AT_WINDOW_EDGE if steep and height > 8 * smooth else NO_RESPONSE
-    foot, summit = first_summit(total, lo, top, half, base, max(0.12 * height, 6 * smooth))
+    least = max(0.12 * height, 6 * smooth)
+    foot, summit = first_summit(total, lo, top, half, base, least)
+    if summit < min(top, int(p0 + RINGING_MS * rate)):  # the last swing of the artefact, before its tail
+        lo = summit
+        foot, summit = first_summit(total, lo, top, half, base, least)
     if not box_mean(total, summit - half, summit + half + 1) > base:
         return NO_RESPONSE
     end = start_edge(total, lo, foot, summit, base, half, rate, edge, rise)

@@ -222,3 +222,13 @@ def test_what_is_no_response_is_not_taken_for_one(contamination, most, response)
 def test_a_response_drowned_in_noise_has_no_onset_that_is_far_off():
     found = Marked(cmaps(22, contamination=Contamination(noise_uv=100.0), response=Cmap(amplitude_uv=400.0)))
     assert np.mean(found.error("onset_ms") > 2.0) < 0.05
+
+
+def test_the_last_swing_of_an_artefact_is_no_first_summit():
+    """1 mV after an artefact of 8 mV with a tail of 0.8 mV: two of fifteen were said to lie at the window's edge."""
+    response = Cmap(amplitude_uv=1000.0, onset_ms=(3.0, 8.0))
+    tail = Contamination(noise_uv=10.0, artefact_uv=8000.0, tail_uv=800.0, tail_ms=2.0)
+    sweeps = simulate.cmap(200, seed=41, sampling_rate_hz=10_000.0, response=response, contamination=tail)
+    marks = mark(sweeps.samples_uv, 10_000.0, stimulus_ms=sweeps.stimulus_ms)
+    assert (marks.outcome == Outcome.FOUND).mean() > 0.97
+    assert np.nanmedian(np.abs(marks.onset_ms - sweeps.truth.onset_ms)) < 0.05
