@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 import sqlalchemy as sa
 
-from ncs import __version__
 from ncs.errors import InvalidInputError, StoreError
 from ncs.io.merging import merge
-from ncs.store import _frames, _load, _parts, _seen
+from ncs.store import _frames, _load, _parts
 from ncs.store import _schema as s
 from ncs.store._editing import EditingStore
 from ncs.store._engine import begin_writing, open_engine, translated
+from ncs.store._files import FileStore
 from ncs.store._outcome import SaveOutcome
 from ncs.store._rows import CovariateFacts, Prepared, head_of, identity_problems, prepare
 from ncs.store._write import Group, Writer
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
     from ncs.model import Visit
     from ncs.results import VisitResult
-    from ncs.store.failure import Failure
-    from ncs.store.seen import Recalled, Seen
 
 __all__ = ["SaveOutcome", "Store"]
 
@@ -42,7 +40,7 @@ Choice = str | Sequence[str] | None
 DateChoice = str | dt.date | Sequence[str | dt.date] | None
 
 
-class Store(EditingStore):
+class Store(FileStore, EditingStore):
     """A database of visits, marks and measurements; make one with ``ncs.open_store``.
 
     Writing is append-only: a file analysed in another way makes a new run, and the newest run of a file is its current
@@ -307,38 +305,6 @@ class Store(EditingStore):
         with self._reading() as connection:
             return connection.execute(sa.select(s.runs.c.id).limit(1)).first() is None
 
-    @property
-    def has_failures(self) -> bool:
-        """Whether a file failed and has not succeeded since."""
-        query = sa.select(s.failures.c.id).where(s.failures.c.resolved_utc.is_(None)).limit(1)
-        with self._reading() as connection:
-            return connection.execute(query).first() is not None
-
-    def record_failures(self, failures: Iterable[Failure]) -> None:
-        """Record files that could not be analysed; a file that fails again renews its record."""
-        with self.transaction():
-            self._writer.record_failures(self._cursor, failures, __version__, _now())
-
-    def resolve_failures(self, paths: Iterable[str]) -> None:
-        """Mark the failures of these paths as resolved (``save`` does it for the content it saves)."""
-        with self.transaction():
-            self._writer.resolve_paths(self._cursor, paths, _now())
-
-    def seen(self, paths: Sequence[str], *, subject: str | None = None) -> Recalled:
-        """Return what is remembered of files, given their absolute paths, and the runs of their contents."""
-        with self._reading() as connection:
-            return _seen.look_up(connection, paths, subject)
-
-    def failures_at(self, paths: Sequence[str]) -> dict[str, Failure]:
-        """Return the failures of files that have not succeeded since."""
-        with self._reading() as connection:
-            return _seen.failures_at(connection, paths)
-
-    def remember(self, files: Iterable[Seen]) -> None:
-        """Remember what files looked like when they were dealt with."""
-        with self.transaction():
-            self._writer.remember(self._cursor, files)
-
     def add_covariates(
         self,
         subject: str,
@@ -463,14 +429,6 @@ class Store(EditingStore):
         """
         with self._reading() as connection:
             return _frames.covariates(connection, subject=subject, date=date)
-
-    def failures(self, *, include_resolved: bool = False) -> pd.DataFrame:
-        """Return the files that failed and have not succeeded since, or all that ever failed.
-
-        Columns ``path, sha256, error, message, problems, version, failed_utc, resolved_utc``.
-        """
-        with self._reading() as connection:
-            return _frames.failures(connection, include_resolved=include_resolved)
 
     def load_visit(self, subject: str, date: dt.date | str) -> Visit:
         """Return a visit put together from all its current files, waveforms included; ready for ``ncs.analyze``.
