@@ -229,7 +229,12 @@ class Crew:
         """Submit files by their absolute paths: who works on them may be in another folder."""
         # A cluster takes equal tasks for one and the same, and would give an old answer for a file that has changed.
         options = {"pure": False} if type(executor).__module__.startswith("distributed.") else {}
-        return executor.submit(_work_through, self._work, self._how, [item.place for item in chunk], **options)
+        try:
+            return executor.submit(_work_through, self._work, self._how, [item.place for item in chunk], **options)
+        except Exception as error:
+            if type(error).__name__ == "ClosedClientError":  # of a package that need not be there
+                raise ClusterError(_GONE) from error
+            raise
 
     def _collect_all(self) -> Iterator[tuple[Item | None, Outcome | None]]:
         while self._under_way:
@@ -293,6 +298,8 @@ class Crew:
             return self._hand_over(executor, [item]).result()[0]
         except CancelledError as error:
             raise ClusterError(_GONE) from error
+        except ClusterError:
+            raise
         except BrokenExecutor:
             self._single = None
             return _death(item.path)

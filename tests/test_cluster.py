@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -203,3 +204,18 @@ def test_what_a_worker_answers_is_judged(answer, words):
     fault = _cluster._fault(answer)
     assert words in fault
     assert bool(fault) == bool(words)
+
+
+def test_an_executor_whose_client_is_closed_is_a_cluster_that_is_gone(tmp_path):
+    """Submitting to it raises what is no RuntimeError; it depended on the moment whether that came out as it was."""
+
+    class ClosedClientError(Exception):
+        pass
+
+    class Closed(Executor):
+        def submit(self, *_, **__):
+            raise ClosedClientError("Client is closed. Can't send update-graph message.")
+
+    make(tmp_path, 1, 2)
+    with ncs.open_store(tmp_path / "a.db") as store, pytest.raises(ClusterError, match="start the same command again"):
+        analyze_files(tmp_path, store=store, executor=Closed(), _work=fake_work)
