@@ -27,7 +27,7 @@ from ncs.model import (
 )
 from ncs.simulate._bank import Population, muscle_bank, nerve_bank
 from ncs.simulate._nerves import Leg, SiteResponse, respond
-from ncs.simulate._ranges import Seed, entropy, seeds
+from ncs.simulate._ranges import Seed, draw, entropy, seeds
 from ncs.simulate.contamination import contaminate
 from ncs.simulate.nerves import (
     MOTOR_RECORDING,
@@ -276,10 +276,13 @@ def _traces(
 ) -> tuple[tuple[Trace, ...], tuple[SiteTruth, ...]]:
     r = recording
     n_samples = round(r.duration_ms * r.sampling_rate_hz / 1e3)
-    stimulus = np.full(1, r.stimulus_ms)
     traces, truths = [], []
     seeds_added = seeds(entropy(seed, "recording", *words), len(sites))
-    for response, site, distance, seed_added in zip(responses, sites, distances_mm, seeds_added, strict=True):
+    errors = draw(np.random.default_rng(entropy(seed, "trigger", *words)), r.contamination.trigger_error_ms, len(sites))
+    for response, site, distance, seed_added, error in zip(
+        responses, sites, distances_mm, seeds_added, errors, strict=True
+    ):
+        stimulus = np.full(1, r.stimulus_ms + error)
         clean, marks = np.zeros((1, n_samples)), response.truth
         if response.fine is not None:
             onset, size = np.full(1, response.onset_ms * r.latency_scale), np.full(1, r.amplitude_scale)
@@ -289,9 +292,11 @@ def _traces(
             )  # fmt: skip
         samples = contaminate(
             np.repeat(clean, r.n_sweeps, axis=0), sampling_rate_hz=r.sampling_rate_hz,
-            stimulus_ms=np.full(r.n_sweeps, r.stimulus_ms), contamination=r.contamination, seed=seed_added,
+            stimulus_ms=np.repeat(stimulus, r.n_sweeps), contamination=r.contamination, seed=seed_added,
         )  # fmt: skip
-        truths.append(SiteTruth(stimulation_site=site, distance_mm=float(distance), marks=marks))
+        truths.append(
+            SiteTruth(stimulation_site=site, distance_mm=float(distance), marks=marks, trigger_error_ms=float(error))
+        )
         traces.append(_trace(samples, site, float(distance), side, r))
     return tuple(traces), tuple(truths)
 

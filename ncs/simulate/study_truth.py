@@ -13,11 +13,15 @@ __all__ = ["SegmentTruth", "SiteTruth", "StudyTruth", "VisitTruth"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SiteTruth:
-    """What is true at one stimulation site; ``marks`` has length one and holds for every sweep of the trace."""
+    """What is true at one stimulation site; ``marks`` has length one and holds for every sweep of the trace.
+
+    Times of the marks count from the true stimulus, which came ``trigger_error_ms`` after the stated one.
+    """
 
     stimulation_site: str
     distance_mm: float
     marks: Truth
+    trigger_error_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,14 @@
 """Studies and visits: the velocity that was asked for is the velocity of the true onsets."""
 
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ncs import simulate
+from ncs import detect, simulate
 from ncs.errors import InvalidInputError
 from ncs.model import Origin, Side, Subject, Technique
 from ncs.simulate import Contamination, MotorNerve, Recording, SensoryNerve
@@ -208,3 +209,19 @@ def test_all_faults_of_a_nerve_are_named_at_once():
         SensoryNerve(direction="upwards")
     with pytest.raises(InvalidInputError, match="sampling_rate_hz"):
         Recording(sampling_rate_hz=0.0)
+
+
+def test_a_trigger_that_is_late_moves_response_and_artefact_together():
+    quiet = simulate.Recording(contamination=simulate.Contamination(noise_uv=1.0, artefact_uv=500.0))
+    late = replace(quiet, contamination=replace(quiet.contamination, trigger_error_ms=(0.5, 1.5)))
+    on_time, _ = simulate.motor_study(seed=4, recording=quiet)
+    delayed, truth = simulate.motor_study(seed=4, recording=late)
+    for first, second, site in zip(on_time.traces, delayed.traces, truth.sites, strict=True):
+        assert 0.5 <= site.trigger_error_ms <= 1.5
+        assert second.stimulus_ms.tolist() == first.stimulus_ms.tolist()
+        before, after = (
+            detect.mark(t.samples_uv, t.sampling_rate_hz, stimulus_ms=t.stimulus_ms) for t in (first, second)
+        )
+        assert after.onset_ms - before.onset_ms == pytest.approx(site.trigger_error_ms, abs=0.03)
+        artefacts = [np.abs(t.samples_uv[0, :80]).argmax() / t.sampling_rate_hz * 1e3 for t in (first, second)]
+        assert artefacts[1] - artefacts[0] == pytest.approx(site.trigger_error_ms, abs=0.1)
