@@ -877,6 +877,15 @@ def cubic_top(y: Array, middle: int, half: int, sign: float) -> tuple[float, flo
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def peak_share(snr: float) -> float:
+    """Return above which share of the peak's height its time is fitted: the more noise, the further down the flanks.
+
+    Found with the train population: 0.9 from 500 times the noise on, 0.7 at 100 times, 0.5 at 20 times.
+    """
+    return min(0.9, max(0.5, 0.5 + 0.2 * math.log(max(snr, 1.0) / 20.0) / math.log(5.0)))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def width_above(total: Array, at: int, half: int, level: float, most: int) -> int:
     """Return how far the smoothed sweep stays above ``level`` on both sides of ``at``, at the most ``most`` samples."""
     k = 1
@@ -1169,7 +1178,7 @@ def measure_response(
     level = floor + 0.9 * (crest - floor)
     reach = width_above(total, top, half, level, 4 * half + n // 8)
     reach = max(2, min(reach, min(top, n - 1 - top)))
-    at, value, bend = cubic_top(y, top, reach, 1.0)
+    _, value, _ = cubic_top(y, top, reach, 1.0)
     peak = value - floor
     if not peak > max(5 * smooth, options[7]):
         return NO_RESPONSE
@@ -1217,11 +1226,14 @@ def measure_response(
     if is_clipped(y, low, high, sample, peak, rate):
         row[1] = math.nan
         return CLIPPED
-    m = float(reach)
+    level = floor + peak_share(peak / math.sqrt(density)) * peak
+    wide = max(reach, min(width_above(total, top, half, level, 4 * half + n // 8), min(top, n - 1 - top)))
+    at, _, bend = cubic_top(y, top, wide, 1.0)
+    m = float(wide)
     row[2] = (at - p0) / rate
-    row[3] = 2.5 * math.sqrt(3 * density / (m * (m + 1) * (2 * m + 1))) / max(-bend, 1e-30) / rate
+    row[3] = 3.2 * math.sqrt(3 * density / (m * (m + 1) * (2 * m + 1))) / max(-bend, 1e-30) / rate
     row[4] = peak
-    row[5] = math.sqrt(2.25 * density / (2 * m + 1) + floor_sd * floor_sd)
+    row[5] = math.sqrt(2.25 * density / (2 * reach + 1) + floor_sd * floor_sd)
     after_peak(y, total, p0, hi, top, half, density, floor, floor_sd, onset, onset_sd, peak, options, row)
     return outcome
 

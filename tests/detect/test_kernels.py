@@ -406,3 +406,9 @@ def test_nuisance_at(t_ms):
     basis = np.empty(k.N_NUISANCE)
     k.nuisance_at(t_ms, basis)
     np.testing.assert_allclose(basis, twins.nuisances(t_ms), rtol=1e-9, atol=1e-12)
+
+
+@EXAMPLES
+@given(st.floats(0.01, 1e6))
+def test_peak_share(snr):
+    assert k.peak_share(snr) == pytest.approx(np.clip(0.5 + 0.2 * np.emath.logn(5.0, max(snr, 1.0) / 20.0), 0.5, 0.9))
