@@ -1226,6 +1226,28 @@ def measure_response(
     if is_clipped(y, low, high, sample, peak, rate):
         row[1] = math.nan
         return CLIPPED
+    negative_peak(y, total, p0, top, half, reach, density, floor, floor_sd, peak, rate, row)
+    after_peak(y, total, p0, hi, top, half, density, floor, floor_sd, onset, onset_sd, peak, options, row)
+    return outcome
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def negative_peak(
+    y: Array,
+    total: Array,
+    p0: float,
+    top: int,
+    half: int,
+    reach: int,
+    density: float,
+    floor: float,
+    floor_sd: float,
+    peak: float,
+    rate: float,
+    row: Array,
+) -> None:
+    """Time the negative peak and say how certain time and height are; ``reach`` is how far its top was fitted."""
+    n = y.shape[0]
     level = floor + peak_share(peak / math.sqrt(density)) * peak
     wide = max(reach, min(width_above(total, top, half, level, 4 * half + n // 8), min(top, n - 1 - top)))
     at, _, bend = cubic_top(y, top, wide, 1.0)
@@ -1234,8 +1256,6 @@ def measure_response(
     row[3] = 3.2 * math.sqrt(3 * density / (m * (m + 1) * (2 * m + 1))) / max(-bend, 1e-30) / rate
     row[4] = peak
     row[5] = math.sqrt(2.25 * density / (2 * reach + 1) + floor_sd * floor_sd)
-    after_peak(y, total, p0, hi, top, half, density, floor, floor_sd, onset, onset_sd, peak, options, row)
-    return outcome
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -1470,6 +1490,26 @@ def after_peak(
             row[14] = span / rate
             row[15] = math.hypot(end_sd, onset_sd) / rate
             row[16] = (last - onset) / rate
+    positive_peak(y, total, p0, hi, top, half, density, floor, peak, rate, row)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def positive_peak(
+    y: Array,
+    total: Array,
+    p0: float,
+    hi: int,
+    top: int,
+    half: int,
+    density: float,
+    floor: float,
+    peak: float,
+    rate: float,
+    row: Array,
+) -> None:
+    """Measure the positive peak that follows, where one stands clear of the noise and of the window's end."""
+    n = y.shape[0]
+    smooth = math.sqrt(density / (2 * half + 1))
     lowest = top
     value = math.inf
     until = min(hi, top + int(25.0 * rate))
