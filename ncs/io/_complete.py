@@ -7,6 +7,7 @@ A new sidecar or protocol field gets one line here.
 from __future__ import annotations
 
 import datetime as dt
+import operator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,7 +18,7 @@ from ncs.io._match import Conflicts, Matched, match
 from ncs.io._stimuli import is_same_marker
 from ncs.io._study_words import direction_of
 from ncs.io._units import voltage_factor
-from ncs.model import Direction, Origin, Segment, Side, Study, Technique, Trace, Visit
+from ncs.model import Direction, Origin, Segment, Side, SourceFile, Study, Technique, Trace, Visit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,15 @@ _TOLERANCE = 1e-6
 _AUTHORITY = (Origin.PROTOCOL, Origin.SIDECAR, Origin.FILE)
 
 
-def complete(visit: Visit, sidecar: Sidecar | None, protocol: Protocol | None, *, file: str = "") -> Visit:
+def complete(
+    visit: Visit,
+    sidecar: Sidecar | None,
+    protocol: Protocol | None,
+    *,
+    file: str = "",
+    sources: tuple[SourceFile, ...] = (),
+    remarks: tuple[Problem, ...] = (),
+) -> Visit:
     """Return the visit with absent fields filled and the traces of each study ordered from distal to proximal.
 
     Parameters
@@ -45,6 +54,10 @@ def complete(visit: Visit, sidecar: Sidecar | None, protocol: Protocol | None, *
         Fills what is still absent; never contradicts.
     file
         The file as the user named it, for problems; the name in ``visit.sources`` where it is empty.
+    sources
+        Stand in for those of the visit.
+    remarks
+        Go before the problems of the visit.
 
     Returns
     -------
@@ -60,8 +73,8 @@ def complete(visit: Visit, sidecar: Sidecar | None, protocol: Protocol | None, *
     """
     file = file or (visit.sources[0].name if visit.sources else "")
     conflicts = Conflicts(file)
-    directed = tuple(_with_direction(study) for study in visit.studies)
-    if any(new is not old for new, old in zip(directed, visit.studies, strict=True)):
+    directed = tuple([_with_direction(study) for study in visit.studies])
+    if any(map(operator.is_not, directed, visit.studies)):
         visit = replace(visit, studies=directed)
     if sidecar is not None:
         visit = _with_sidecar(visit, sidecar, conflicts)
@@ -69,7 +82,11 @@ def complete(visit: Visit, sidecar: Sidecar | None, protocol: Protocol | None, *
         raise ConflictError(conflicts.problems)
     if protocol is not None:
         visit = replace(visit, studies=tuple(_with_protocol(study, protocol) for study in visit.studies))
-    return _ordered(visit, protocol, file)
+    problems: list[Problem] = [*remarks, *visit.problems]
+    studies = tuple([ordered_study(study, protocol, problems, file) for study in visit.studies])
+    if not sources and len(problems) == len(visit.problems) and not any(map(operator.is_not, studies, visit.studies)):
+        return visit
+    return replace(visit, studies=studies, problems=tuple(problems), sources=sources or visit.sources)
 
 
 def _with_direction(study: Study) -> Study:
@@ -359,16 +376,8 @@ def _trace_with_protocol(trace: Trace, protocol: Protocol, habits: ProtocolStudy
     return replace(trace, provenance=origins, **values)
 
 
-def _ordered(visit: Visit, protocol: Protocol | None, file: str) -> Visit:
-    """Order the traces of every study by distance, or where distances are missing, by the protocol's sites."""
-    problems: list[Problem] = []
-    studies = [ordered_study(study, protocol, problems, file) for study in visit.studies]
-    if all(new is old for new, old in zip(studies, visit.studies, strict=True)) and not problems:
-        return visit
-    return replace(visit, studies=tuple(studies), problems=(*visit.problems, *problems))
-
-
 def ordered_study(study: Study, protocol: Protocol | None, problems: list[Problem], file: str) -> Study:
+    """Order the traces by distance, or where distances are missing, by the protocol's sites."""
     if not study.traces:
         return study
     distances = [trace.distance_mm for trace in study.traces]

@@ -10,8 +10,9 @@ import math
 import re
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import accumulate
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, NamedTuple
 
 from ncs.io._faults import Faults, quoted
 
@@ -31,10 +32,10 @@ _LONGEST_RECORD_S = 366 * 86400
 _HIGHEST_RATE_HZ = 1e8
 _LARGEST_PHYSICAL = 1e15
 _CYRILLIC_SHARE = 0.6
+_MOST_REMEMBERED = 32
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signal:
+class Signal(NamedTuple):
     """One signal of the header. ``offset`` is its first sample inside a data record, counted in samples."""
 
     number: int
@@ -116,21 +117,25 @@ def decode_text(raw: bytes) -> str:
     return raw.decode("cp1251" if is_cyrillic else "latin-1", errors="replace")
 
 
-def _decode_number(text: str, place: str, name: str, faults: Faults) -> float:
-    if _NUMBER.match(text) and math.isfinite(float(text)):
-        return float(text)
-    hint = "EDF requires a decimal point" if "," in text else ""
-    faults.add(place, name, "a number", quoted(text), hint)
-    return 0.0
+def _number(text: str) -> float | None:
+    return float(text) if _NUMBER.match(text) and math.isfinite(float(text)) else None
+
+
+def _comma_hint(text: str) -> str:
+    return "EDF requires a decimal point" if "," in text else ""
+
+
+def _integer(text: str) -> int | None:
+    if text.isdecimal() and text.isascii():
+        return int(text)
+    return int(text.partition(".")[0]) if _INTEGER.match(text) else None
 
 
 def _decode_integer(text: str, place: str, name: str, faults: Faults) -> int:
-    if text.isdecimal() and text.isascii():
-        return int(text)
-    if _INTEGER.match(text):
-        return int(text.partition(".")[0])
-    faults.add(place, name, "a whole number", quoted(text))
-    return 0
+    value = _integer(text)
+    if value is None:
+        faults.add(place, name, "a whole number", quoted(text))
+    return value or 0
 
 
 def decode_header(content: bytes, faults: Faults) -> Header:
@@ -156,7 +161,7 @@ def decode_header(content: bytes, faults: Faults) -> Header:
     if not is_bdf and content[:8].strip(b" \0") != b"0":
         faults.add("byte 0", "version", "'0       ' (EDF) or '\\xffBIOSEMI' (BDF)", ascii(content[:8])[1:])
         faults.raise_if_fatal()
-    fixed = _decode_fields(content, 8, _FIXED_WIDTHS)
+    fixed = _decode_fields(content[8:_FIXED_BYTES], _FIXED_WIDTHS)
     patient, recording, start_date, start_time, size_text, reserved, records_text, duration, count_text = fixed
     count = _decode_integer(count_text, "byte 252", "number of signals", faults)
     header_bytes = _decode_size(content, size_text, count, faults)
@@ -164,7 +169,7 @@ def decode_header(content: bytes, faults: Faults) -> Header:
     records = _decode_integer(records_text, "byte 236", "number of data records", faults)
     if records < -1:
         faults.add("byte 236", "number of data records", "-1, 0 or more", str(records))
-    signals = _decode_signals(content, count, faults, is_bdf=is_bdf)
+    signals = _signals_of(content[_FIXED_BYTES:header_bytes], count, faults, is_bdf=is_bdf)
     seconds = _decode_duration(duration, signals, faults)
     faults.raise_if_fatal()
     return Header(
@@ -174,15 +179,13 @@ def decode_header(content: bytes, faults: Faults) -> Header:
     )  # fmt: skip
 
 
-def _decode_fields(content: bytes, start: int, widths: Sequence[int]) -> list[str]:
+def _decode_fields(raw: bytes, widths: Sequence[int]) -> list[str]:
     """Decode consecutive text fields; those of an ASCII header in one go."""
-    ends = list(accumulate(widths))
-    raw = content[start : start + ends[-1]]
-    starts = [0, *ends[:-1]]
+    limits = list(accumulate(widths, initial=0))
     if not raw.isascii():
-        return [decode_text(raw[first:end]) for first, end in zip(starts, ends, strict=True)]
+        return [decode_text(raw[first:end]) for first, end in pairwise(limits)]
     text = raw.decode("ascii")
-    return [text[first:end].strip(" \0") for first, end in zip(starts, ends, strict=True)]
+    return [text[first:end].strip(" \0") for first, end in pairwise(limits)]
 
 
 def _decode_size(content: bytes, text: str, count: int, faults: Faults) -> int:
@@ -209,9 +212,22 @@ def _decode_continuity(text: str, faults: Faults) -> str:
     return text[4:5]
 
 
-def _decode_signals(content: bytes, count: int, faults: Faults, *, is_bdf: bool) -> tuple[Signal, ...]:
+def _signals_of(raw: bytes, count: int, faults: Faults, *, is_bdf: bool) -> tuple[Signal, ...]:
+    known = _faultless_signals(raw, count, is_bdf) if count <= _MOST_REMEMBERED else None
+    return _decode_signals(raw, count, faults, is_bdf=is_bdf) if known is None else known
+
+
+@lru_cache(maxsize=64)
+def _faultless_signals(raw: bytes, count: int, is_bdf: bool) -> tuple[Signal, ...] | None:  # noqa: FBT001 - for the cache
+    """Return the signals where nothing is wrong with them: the recordings of one machine have few different ones."""
+    faults = Faults(file="")
+    signals = _decode_signals(raw, count, faults, is_bdf=is_bdf)
+    return None if faults.fatal or faults.noted else signals
+
+
+def _decode_signals(raw: bytes, count: int, faults: Faults, *, is_bdf: bool) -> tuple[Signal, ...]:
     widths = [width for width in _SIGNAL_WIDTHS for _ in range(count)]
-    texts = _decode_fields(content, _FIXED_BYTES, widths)
+    texts = _decode_fields(raw, widths)
     starts = [_FIXED_BYTES + count * before for before in accumulate(_SIGNAL_WIDTHS, initial=0)]
     signals: list[Signal] = []
     offset = 0
@@ -229,43 +245,54 @@ def _decode_signals(content: bytes, count: int, faults: Faults, *, is_bdf: bool)
 def _decode_signal(
     row: list[str], starts: list[int], index: int, offset: int, faults: Faults, *, is_annotations: bool
 ) -> Signal:
-    def place(column: int) -> str:
-        return f"byte {starts[column] + index * _SIGNAL_WIDTHS[column]}"
+    def fault(column: int, what: str, expected: str, found: str) -> None:
+        name = f"signal {index + 1}" + (f" ({row[_LABEL]})" if row[_LABEL] else "")
+        hint = _comma_hint(found) if expected == "a number" else ""
+        place = f"byte {starts[column] + index * _SIGNAL_WIDTHS[column]}"
+        faults.add(place, f"{name}, {what}", expected, found, hint)
 
-    label = row[_LABEL]
-    name = f"signal {index + 1}" + (f" ({label})" if label else "")
-    samples = _decode_integer(row[_SAMPLES], place(_SAMPLES), f"{name}, samples in each record", faults)
+    def number(column: int, what: str) -> float:
+        value = _number(row[column])
+        if value is None:
+            fault(column, what, "a number", quoted(row[column]))
+        return value or 0.0
+
+    def integer(column: int, what: str) -> int:
+        value = _integer(row[column])
+        if value is None:
+            fault(column, what, "a whole number", quoted(row[column]))
+        return value or 0
+
+    samples = integer(_SAMPLES, "samples in each record")
     if samples < 1 and row[_SAMPLES].lstrip("+-").isdecimal():
-        faults.add(place(_SAMPLES), f"{name}, samples in each record", "at least 1", row[_SAMPLES])
+        fault(_SAMPLES, "samples in each record", "at least 1", row[_SAMPLES])
     physical_min, physical_max, digital_min, digital_max = 0.0, 1.0, -32768, 32767
     if not is_annotations:
         known = len(faults.fatal)
-        physical_min = _decode_number(row[_PMIN], place(_PMIN), f"{name}, physical minimum", faults)
-        physical_max = _decode_number(row[_PMAX], place(_PMAX), f"{name}, physical maximum", faults)
-        digital_min = _decode_integer(row[_DMIN], place(_DMIN), f"{name}, digital minimum", faults)
-        digital_max = _decode_integer(row[_DMAX], place(_DMAX), f"{name}, digital maximum", faults)
+        physical_min = number(_PMIN, "physical minimum")
+        physical_max = number(_PMAX, "physical maximum")
+        digital_min = integer(_DMIN, "digital minimum")
+        digital_max = integer(_DMAX, "digital maximum")
         if len(faults.fatal) == known:
             if not digital_min < digital_max:
-                faults.add(place(_DMAX), f"{name}, digital maximum", f"more than the digital minimum, {digital_min}",
-                           str(digital_max))  # fmt: skip
+                fault(_DMAX, "digital maximum", f"more than the digital minimum, {digital_min}", str(digital_max))
             if physical_min == physical_max:
-                faults.add(place(_PMAX), f"{name}, physical maximum",
-                           f"other than the physical minimum, {physical_min:g}", f"{physical_max:g}")  # fmt: skip
+                found = f"{physical_max:g}"
+                fault(_PMAX, "physical maximum", f"other than the physical minimum, {physical_min:g}", found)
             if max(abs(physical_min), abs(physical_max)) > _LARGEST_PHYSICAL:
-                faults.add(place(_PMAX), f"{name}, physical range", f"within {_LARGEST_PHYSICAL:g}",
-                           f"{physical_min:g} to {physical_max:g}")  # fmt: skip
+                found = f"{physical_min:g} to {physical_max:g}"
+                fault(_PMAX, "physical range", f"within {_LARGEST_PHYSICAL:g}", found)
     return Signal(
-        number=index + 1, label=label, transducer=row[_TRANSDUCER], unit=row[_UNIT], physical_min=physical_min,
-        physical_max=physical_max, digital_min=digital_min, digital_max=digital_max, prefilter=row[_PREFILTER],
-        samples=samples, offset=offset, is_annotations=is_annotations,
+        index + 1, row[_LABEL], row[_TRANSDUCER], row[_UNIT], physical_min, physical_max, digital_min, digital_max,
+        row[_PREFILTER], samples, offset, is_annotations,
     )  # fmt: skip
 
 
 def _decode_duration(text: str, signals: tuple[Signal, ...], faults: Faults) -> Decimal:
     name = "duration of a data record"
-    known = len(faults.fatal)
-    value = _decode_number(text, "byte 244", name, faults)
-    if len(faults.fatal) > known:
+    value = _number(text)
+    if value is None:
+        faults.add("byte 244", name, "a number", quoted(text), _comma_hint(text))
         return Decimal(1)
     ordinary = [signal.samples for signal in signals if not signal.is_annotations]
     if not ordinary and value >= 0:

@@ -9,6 +9,7 @@ import datetime as dt
 import re
 from typing import TYPE_CHECKING
 
+from ncs.io._remembered import remembered
 from ncs.model import Subject
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ _NO_DATE = "01.01.85"
 _RECORDING_SUBFIELDS = 5
 
 
+@remembered
 def parse_long_date(text: str) -> dt.date | None:
     """Return the date of ``dd-MMM-yyyy``, or ``None``.
 
@@ -39,6 +41,7 @@ def parse_long_date(text: str) -> dt.date | None:
     return _date(int(match[3]), _MONTHS.index(match[2].upper()) + 1, int(match[1]))
 
 
+@remembered
 def parse_short_date(text: str) -> dt.date | None:
     """Return the date of ``dd.mm.yy``, where 85 to 99 are 1985 to 1999, or ``None``.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ncs.io._remembered import remembered
 from ncs.model import Side
 
 __all__ = ["split_side"]
@@ -15,6 +16,7 @@ _SIDE_WORDS = {
 _SEPARATORS = re.compile(r"[\s_]+")
 
 
+@remembered
 def split_side(text: str) -> tuple[Side | None, str]:
     """Split a place into side and the rest; underscores become spaces; the rest keeps its letters' case.
 

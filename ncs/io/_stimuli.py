@@ -177,6 +177,8 @@ def _times(stimuli: Any) -> tuple[tuple[float, str], ...]:
 
 def note(annotations: Sequence[Any], statements: Statements = NOTHING_SAID) -> list[Noted]:
     """Return what annotations state, with those that are stimuli marked as sidecar and protocol want them."""
+    if statements.markers is None and not statements.known:
+        return [Noted(annotation, read_note(annotation.text)) for annotation in annotations]
     noted = []
     for annotation in annotations:
         said = read_note(annotation.text)

@@ -11,6 +11,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ncs.io._remembered import remembered
 from ncs.io._sites import split_side
 from ncs.io._units import current_factor, length_factor, time_factor, voltage_factor
 from ncs.model import ReportedValue, Side
@@ -157,6 +158,7 @@ def merge_statements(statements: Sequence[Statement]) -> tuple[Statement, tuple[
     return Statement(**merged), tuple(faults)
 
 
+@remembered
 def is_stimulus(text: str) -> bool:
     """Return whether an annotation text names a stimulus: ``Stimulus …``, ``StimA``, ``Stimulus_elbow``.
 
@@ -252,6 +254,7 @@ def times(number: str, factor: float) -> float:
     return float(Decimal(number) * int(factor) if factor > 1 else Decimal(number) / round(1 / factor))
 
 
+@remembered
 def read_stimulus(text: str) -> Statement:
     match = _STIMULUS.match(text[:_LONGEST_READ])
     rest = match["rest"] if match else ""

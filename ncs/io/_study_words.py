@@ -9,6 +9,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from ncs.io._remembered import remembered
 from ncs.io._sites import split_side
 from ncs.model import Direction, Filters, Side, Technique
 
@@ -89,12 +90,14 @@ class LabelWords(NamedTuple):
     words: StudyWords
 
 
+@remembered
 def technique_of(text: str) -> Technique | None:
     """Return the technique a single word names, or ``None``."""
     word = text.strip().lower()
     return next((technique for technique in Technique if technique.value == word), None) or _TECHNIQUES.get(word)
 
 
+@remembered
 def direction_of(text: str) -> Direction | None:
     """Return the direction that a text names, ``None`` where it names none or both.
 
@@ -172,7 +175,7 @@ def _is_beside_study_word(words: list[str], index: int) -> bool:
     return any(word in _TECHNIQUES or word == "nerve" or (word,) in _NERVES for word in beside)
 
 
-@lru_cache(maxsize=256)
+@remembered
 def read_label(label: str) -> LabelWords:
     """Return the recording site, and nerve, side and technique, that a channel label names.
 
@@ -195,7 +198,7 @@ def read_label(label: str) -> LabelWords:
     return LabelWords(place, StudyWords(words.nerve, side, words.technique))
 
 
-@lru_cache(maxsize=256)
+@remembered
 def parse_filters(text: str) -> Filters:
     """Return the filters of an EDF prefilter text; a number without Hz or kHz is not used.
 

@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ncs.io._remembered import remembered
+
 __all__ = ["Edges", "find_codes", "find_edges", "is_trigger_label"]
 
 FloatArray = NDArray[np.float64]
@@ -34,6 +36,7 @@ class Edges(NamedTuple):
     fault: str = ""
 
 
+@remembered
 def is_trigger_label(label: str) -> bool:
     """Return whether a label can only mean a trigger channel.
 

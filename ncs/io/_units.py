@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ncs.io._remembered import remembered
+
 __all__ = ["current_factor", "length_factor", "temperature_is_celsius", "time_factor", "voltage_factor"]
 
 _MICRO = str.maketrans({"µ": "u", "μ": "u"})
@@ -12,6 +14,7 @@ _CURRENTS = {"ua": 1e-3, "ma": 1.0, "a": 1e3}
 _CELSIUS = {"c", "°c", "degc", "deg c", "degree c", "degrees c", "celsius"}
 
 
+@remembered
 def _key(text: str) -> str:
     return text.translate(_MICRO).strip().lower()
 

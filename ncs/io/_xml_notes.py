@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ncs.io._sites import split_side
 from ncs.io._stimulus_notes import Misstatement, Statement, is_stimulus, read_stimulus, times, volt_factor
@@ -25,6 +25,8 @@ _FLOAT = re.compile(r"-?(?:\d+(?:\.\d+)?(?:e[+-]?\d+)?|inf|nan)\Z", re.ASCII)
 _XML_NUMBER = re.compile(r"[+-]?(?:\d{1,9}\.?\d{0,30}|\.\d{1,30})\Z", re.ASCII)
 _VELOCITY_UNITS = frozenset({"m/s", "m/sec", "mm/ms"})
 _MOST_AVERAGED = 1_000_000
+_LISTS = frozenset({"segments", "covariates"})
+_LONGEST_CACHED = 200
 
 
 @lru_cache(maxsize=1)
@@ -47,8 +49,6 @@ def read_xml(text: str) -> Statement:
         root = etree.fromstring(text.strip().encode(), _parser())
     except (etree.XMLSyntaxError, ValueError) as error:
         return Statement(faults=(Misstatement("EDF_XMLnote", "well-formed XML", _first_line(error), fatal=True),))
-    if root.getroottree().docinfo.internalDTD is not None:
-        return Statement(faults=(Misstatement("EDF_XMLnote", "no DOCTYPE", "a DOCTYPE, refused", fatal=True),))
     note = _XmlNote()
     note.read_children(root)
     return note.statement()
@@ -58,12 +58,41 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:100]
 
 
-def _name(element: _Element) -> str:
-    return str(element.tag).rpartition("}")[2].lower()
-
-
 def _plain(text: str | None) -> str:
     return " ".join((text or "").split())
+
+
+class _Piece(NamedTuple):
+    """An element without those inside it: what it is called, its own text, all text in it, and its attributes."""
+
+    name: str
+    text: str
+    whole: str
+    attributes: tuple[tuple[str, str], ...]
+
+    def get(self, name: str) -> str:
+        return next((value for known, value in self.attributes if known == name), "")
+
+
+def _piece(element: _Element, name: str) -> _Piece:
+    text = element.text or ""
+    whole = "".join(element.itertext()) if len(element) else text
+    return _Piece(name, text, whole, tuple(element.items()))
+
+
+def _is_to_recording(distance: _Piece) -> bool:
+    mode = _plain(distance.get("mode")).lower()
+    return not mode or ("stim" in mode and "record" in mode)
+
+
+def _read_piece(piece: _Piece) -> _XmlNote:
+    note = _XmlNote()
+    _ELEMENTS[piece.name](note, piece)
+    return note
+
+
+_remembered_piece = lru_cache(maxsize=2048)(_read_piece)
+"""The notes of an archive are of many kinds, their elements are of few: one muscle, one duration, some distances."""
 
 
 class _XmlNote:
@@ -91,9 +120,24 @@ class _XmlNote:
             elif name.startswith("stim") and is_stimulus(tag.rpartition("}")[2]):
                 self._read_stimulus(element, tag.rpartition("}")[2])
             elif name in _ELEMENTS:
-                _ELEMENTS[name](self, element)
+                piece = _piece(element, name)
+                if name == "distance" and not _is_to_recording(piece):
+                    self._keep_unknown(element)
+                    continue
+                self.add(_remembered_piece(piece) if len(piece.whole) <= _LONGEST_CACHED else _read_piece(piece))
             else:
                 self._keep_unknown(element)
+
+    def add(self, other: _XmlNote) -> None:
+        """Take over what an element states; ``other`` stays as it is."""
+        for name, value in other._values.items():
+            if name in _LISTS:
+                self._values[name] = self._values.get(name, ()) + value
+            else:
+                self.set(name, value)
+        self._reported += other._reported
+        self._notes += other._notes
+        self._faults += other._faults
 
     def set(self, name: str, value: object) -> None:
         known = self._values.setdefault(name, value)
@@ -116,10 +160,10 @@ class _XmlNote:
 
         self._notes.append(_plain(etree.tostring(element, encoding="unicode", with_tail=False)))
 
-    def _number(self, element: _Element, factor: Callable[[str], float | None], units: str) -> float | None:
+    def _number(self, piece: _Piece, factor: Callable[[str], float | None], units: str) -> float | None:
         """Return the element's value in our unit; without a known unit report it and return ``None``."""
-        name = _name(element)
-        value, unit = _plain(element.text), _plain(element.get("unit"))
+        name = piece.name
+        value, unit = _plain(piece.text), _plain(piece.get("unit"))
         if not _XML_NUMBER.match(value):
             self._faults.append(Misstatement(name, "a number", ascii(value[:40])))
             return None
@@ -130,121 +174,117 @@ class _XmlNote:
             return None
         return times(value, scale)
 
-    def _positive(self, element: _Element, factor: Callable[[str], float | None], units: str) -> float | None:
-        value = self._number(element, factor, units)
+    def _positive(self, piece: _Piece, factor: Callable[[str], float | None], units: str) -> float | None:
+        value = self._number(piece, factor, units)
         if value is not None and value <= 0:
-            self._faults.append(Misstatement(_name(element), "more than 0", f"{value:g}"))
+            self._faults.append(Misstatement(piece.name, "more than 0", f"{value:g}"))
             return None
         return value
 
-    def read_duration(self, element: _Element) -> None:
-        value = self._positive(element, time_factor, "us, ms or s")
+    def read_duration(self, piece: _Piece) -> None:
+        value = self._positive(piece, time_factor, "us, ms or s")
         if value is not None:
             self.set("duration_ms", value)
 
-    def read_intensity(self, element: _Element) -> None:
-        mode = _plain(element.get("mode")).lower()
-        current = None if mode == "voltage" else current_factor(_plain(element.get("unit")))
+    def read_intensity(self, piece: _Piece) -> None:
+        mode = _plain(piece.get("mode")).lower()
+        current = None if mode == "voltage" else current_factor(_plain(piece.get("unit")))
         if current is not None or mode == "current":
-            value = self._number(element, current_factor, "uA, mA or A")
+            value = self._number(piece, current_factor, "uA, mA or A")
             field = "intensity_ma"
         else:
-            value = self._number(element, volt_factor, "mA or V")
+            value = self._number(piece, volt_factor, "mA or V")
             field = "intensity_v"
         if value is not None:
             self.set(field, value)
 
-    def read_position(self, element: _Element) -> None:
-        side, place = split_side(_plain(element.text))
+    def read_position(self, piece: _Piece) -> None:
+        side, place = split_side(_plain(piece.text))
         if side is not None:
             self.set("side", side)
         if place:
             self.set("site", place.lower())
 
-    def read_distance(self, element: _Element) -> None:
-        mode = _plain(element.get("mode")).lower()
-        if mode and not ("stim" in mode and "record" in mode):
-            self._keep_unknown(element)
-            return
-        value = self._positive(element, length_factor, "mm, cm or m")
+    def read_distance(self, piece: _Piece) -> None:
+        value = self._positive(piece, length_factor, "mm, cm or m")
         if value is not None:
             self.set("distance_mm", value)
 
-    def read_temperature(self, element: _Element) -> None:
-        value = self._number(element, lambda unit: 1.0 if temperature_is_celsius(unit) else None, "degree C")
+    def read_temperature(self, piece: _Piece) -> None:
+        value = self._number(piece, lambda unit: 1.0 if temperature_is_celsius(unit) else None, "degree C")
         if value is not None:
             self.set("temperature_c", value)
-            if place := _plain(element.get("position")):
+            if place := _plain(piece.get("position")):
                 self.set("temperature_site", place)
 
-    def read_text(self, element: _Element) -> None:
-        if text := _plain(element.text):
-            self.set(_name(element), text)
+    def read_text(self, piece: _Piece) -> None:
+        if text := _plain(piece.text):
+            self.set(piece.name, text)
 
-    def read_comment(self, element: _Element) -> None:
-        if text := "".join(element.itertext()).strip():
+    def read_comment(self, piece: _Piece) -> None:
+        if text := piece.whole.strip():
             self._notes.append(text)
 
-    def read_side(self, element: _Element) -> None:
-        side, rest = split_side(_plain(element.text))
+    def read_side(self, piece: _Piece) -> None:
+        side, rest = split_side(_plain(piece.text))
         if side is None or rest:
-            self._faults.append(Misstatement(_name(element), "left or right", ascii(_plain(element.text)[:40])))
+            self._faults.append(Misstatement(piece.name, "left or right", ascii(_plain(piece.text)[:40])))
         else:
             self.set("side", side)
 
-    def read_count(self, element: _Element) -> None:
-        text = _plain(element.text)
+    def read_count(self, piece: _Piece) -> None:
+        text = _plain(piece.text)
         if text.isdecimal() and len(text) < 7 and 0 < int(text) <= _MOST_AVERAGED:
             self.set("averaged_count", int(text))
         else:
-            self._faults.append(Misstatement(_name(element), "a number of sweeps", ascii(text[:40])))
+            self._faults.append(Misstatement(piece.name, "a number of sweeps", ascii(text[:40])))
 
-    def read_exact_text(self, element: _Element) -> None:
+    def read_exact_text(self, piece: _Piece) -> None:
         """Read text in which every blank counts."""
-        self.set(_name(element), "".join(element.itertext()))
+        self.set(piece.name, piece.whole)
 
-    def read_elapsed(self, element: _Element) -> None:
-        value = self._number(element, lambda unit: 1.0 if unit == "s" else None, "s")
+    def read_elapsed(self, piece: _Piece) -> None:
+        value = self._number(piece, lambda unit: 1.0 if unit == "s" else None, "s")
         if value is not None:
             self.set("elapsed_s", value)
 
-    def read_distance_sd(self, element: _Element) -> None:
-        value = self._number(element, length_factor, "mm, cm or m")
+    def read_distance_sd(self, piece: _Piece) -> None:
+        value = self._number(piece, length_factor, "mm, cm or m")
         if value is not None:
             self.set("distance_sd_mm", value)
 
-    def read_segment(self, element: _Element) -> None:
-        ends = [" ".join((element.get(name) or "").split()) for name in ("distal", "proximal")]
-        value = self._positive(element, length_factor, "mm, cm or m")
+    def read_segment(self, piece: _Piece) -> None:
+        ends = [" ".join(piece.get(name).split()) for name in ("distal", "proximal")]
+        value = self._positive(piece, length_factor, "mm, cm or m")
         if not all(ends):
             self._faults.append(Misstatement("segment", "its distal and its proximal site", "not both"))
         elif value is not None:
             segment = Segment(distal_site=ends[0], proximal_site=ends[1], distance_mm=value, origin=Origin.FILE)
             self._values["segments"] = (*self._values.get("segments", ()), segment)
 
-    def read_covariate(self, element: _Element) -> None:
-        name, text = _plain(element.get("name")), "".join(element.itertext())
-        value = float(text) if element.get("type") == "number" and _FLOAT.match(text) else text
+    def read_covariate(self, piece: _Piece) -> None:
+        name, text = _plain(piece.get("name")), piece.whole
+        value = float(text) if piece.get("type") == "number" and _FLOAT.match(text) else text
         if name and text:
             self._values["covariates"] = (*self._values.get("covariates", ()), (name, value))
 
-    def read_latency(self, element: _Element) -> None:
-        self._report(element, "latency_ms", self._number(element, time_factor, "us, ms or s"))
+    def read_latency(self, piece: _Piece) -> None:
+        self._report(piece, "latency_ms", self._number(piece, time_factor, "us, ms or s"))
 
-    def read_amplitude(self, element: _Element) -> None:
-        self._report(element, "amplitude_uv", self._number(element, voltage_factor, "uV or mV"))
+    def read_amplitude(self, piece: _Piece) -> None:
+        self._report(piece, "amplitude_uv", self._number(piece, voltage_factor, "uV or mV"))
 
-    def read_velocity(self, element: _Element) -> None:
-        value = self._number(element, lambda unit: 1.0 if unit.lower() in _VELOCITY_UNITS else None, "m/s")
-        self._report(element, "velocity_m_s", value)
+    def read_velocity(self, piece: _Piece) -> None:
+        value = self._number(piece, lambda unit: 1.0 if unit.lower() in _VELOCITY_UNITS else None, "m/s")
+        self._report(piece, "velocity_m_s", value)
 
-    def _report(self, element: _Element, kind: str, value: float | None) -> None:
+    def _report(self, piece: _Piece, kind: str, value: float | None) -> None:
         if value is not None:
-            self._reported.append(ReportedValue(kind=kind, value=value, mode=_plain(element.get("mode"))))
+            self._reported.append(ReportedValue(kind=kind, value=value, mode=_plain(piece.get("mode"))))
 
 
 _CONTAINERS = frozenset({"measurements", "sweeps", "study"})
-_ELEMENTS: dict[str, Callable[[_XmlNote, _Element], None]] = {
+_ELEMENTS: dict[str, Callable[[_XmlNote, _Piece], None]] = {
     "accepted": _XmlNote.read_count,
     "amplitude": _XmlNote.read_amplitude,
     "averaged": _XmlNote.read_count,

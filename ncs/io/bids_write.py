@@ -12,16 +12,17 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ncs import __version__
 from ncs.errors import InvalidInputError
+from ncs.io._anonymous import REFERENCE_ELECTRODE, without_identity
 from ncs.io._bids import ABSENT
 from ncs.io._bids_columns import EVENT_COLUMNS, STUDY_FIELDS, TRACE_FIELDS, Column, dictionary
 from ncs.io.edf_write import encoded_parts, is_continuous
-from ncs.model import Study, Subject, Technique, Trace, Visit
+from ncs.model import Study, Technique, Trace, Visit
 
 if TYPE_CHECKING:
     import os
@@ -35,7 +36,6 @@ __all__ = ["write_dataset"]
 BIDS_VERSION = "1.11.1"
 _FIRST_DAY = dt.date(1900, 1, 1)
 _NOT_ALPHANUMERIC = re.compile(r"[^A-Za-z0-9]+")
-_REFERENCE = "reference electrode: "
 _EMG = "Bioelectric response to electrical stimulation of a nerve"
 
 
@@ -113,7 +113,7 @@ class _DataSet:
         session = day.strftime("%Y%m%d") if day is not None else "undated"
         person.sessions.setdefault(session, {})["acq_time"] = None if day is None else f"{day.isoformat()}T00:00:00"
         person.sessions[session].update(visit.covariates)
-        anonymous = _anonymous(visit, label, day if self.keep_dates else None)
+        anonymous = without_identity(visit, label, day if self.keep_dates else None)
         try:
             parts = list(encoded_parts(anonymous))
         except InvalidInputError as error:
@@ -269,19 +269,6 @@ def _visit_and_results(item: Visit | Sequence[VisitResult]) -> tuple[Visit, Sequ
     return merge([result.visit for result in item]), item
 
 
-def _anonymous(visit: Visit, label: str, date: dt.date | None) -> Visit:
-    """Return a visit without what could name a person: comments may, and so may everything in an identification."""
-    studies = tuple(
-        replace(study, traces=tuple(replace(trace, notes=_harmless(trace.notes)) for trace in study.traces))
-        for study in visit.studies
-    )
-    return replace(visit, subject=Subject(id=label, sex=visit.subject.sex), date=date, studies=studies)
-
-
-def _harmless(notes: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(note for note in notes if note.startswith(_REFERENCE))
-
-
 def _capital(text: str) -> str:
     return "".join(word[:1].upper() + word[1:] for word in re.split(r"[^A-Za-z0-9]+", text))
 
@@ -303,7 +290,9 @@ def _metadata(part: EncodedPart, task: str, power_line_hz: float | None) -> dict
     study, first = part.study, part.study.traces[0]
     place = study.recording_site
     named = f"{place} (as the laboratory calls it)" if place else "a place that is not stated"
-    reference = next((n.removeprefix(_REFERENCE) for n in first.notes if n.startswith(_REFERENCE)), None)
+    reference = next(
+        (n.removeprefix(REFERENCE_ELECTRODE) for n in first.notes if n.startswith(REFERENCE_ELECTRODE)), None
+    )
     filters = first.filters
     stated = {
         "HighpassFilter": filters.low_cut_hz,

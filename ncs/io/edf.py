@@ -196,7 +196,7 @@ def _find_sweeps(file: _File, statements: Statements) -> _File:
                        "state `stimulus_ms`, the time within the record")  # fmt: skip
         pulses = {} if trigger is None else _record_pulses(file, trigger, statements)
         sweeps = sweeping.record_sweeps(timeline, seconds, faults, statements, pulses)
-        return replace(file, groups=sweeping.group(sweeps, faults), trigger=trigger)
+        return _File(file.content, header, file.records, faults, groups=sweeping.group(sweeps, faults), trigger=trigger)
     runs = sweeping.find_runs(timeline, seconds, faults)
     faults.raise_if_fatal()
     file = replace(file, runs=runs, trigger=trigger)

@@ -119,8 +119,8 @@ def read_quietly(
     )
     stated = _read_with(entry, request)
     source = _source(file, content, entry, statement, habits)
-    stated = replace(stated, sources=(source,), problems=(*_doubt(entry, file), *stated.problems))
-    return _with_subject(complete(stated, statement, habits, file=str(file)), subject, file)
+    visit = complete(stated, statement, habits, file=str(file), sources=(source,), remarks=_doubt(entry, file))
+    return _with_subject(visit, subject, file)
 
 
 def find_sidecar(path: Path) -> Path | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -46,13 +47,13 @@ def _may_be_text(head: bytes, path: Path) -> bool:
 _BUILTIN = (
     _Builtin("edf", "ncs.io.edf:EDF", lambda head, _: head.startswith((b"0", b"\xff"))),
     _Builtin("bids", "ncs.io.bids:BIDS", lambda head, path: head.startswith((b"0", b"\xff"))
-             and path.name.lower().startswith("sub-")),
+             and "sub-" in os.fspath(path).lower()),
     _Builtin("cfs", "ncs.io.cfs:CFS", lambda head, _: head.startswith(b"CED")),
     _Builtin("qtrac", "ncs.io.qtrac:QTRAC", lambda head, _: b"S/R sites:" in head or b" DATA" in head
              or b"EXCITABILITY" in head),
     _Builtin("numpy", "ncs.io.numpy_files:NUMPY", lambda head, _: head.startswith((b"\x93NUMPY", b"PK\3\4"))),
     _Builtin("matlab", "ncs.io.matlab:MATLAB", lambda head, path: head[126:128] in {b"IM", b"MI"}
-             or path.suffix.lower() == ".mat"),
+             or os.fspath(path).lower().endswith(".mat")),
     _Builtin("text", "ncs.io.delimited:TEXT", _may_be_text),
     _Builtin("labchart", "ncs.io.labchart:LABCHART", lambda head, path: _may_be_text(head, path)
              and any(key in head.replace(b"\0", b"").lower() for key in (b"interval", b"channeltitle"))),
@@ -161,6 +162,8 @@ def choose(head: bytes, path: Path) -> RegisteredReader:
     possible = _candidates(head, path)
     usable = [entry for entry in possible if entry.reader is not None and not entry.reason]
     claims = [(_claim(entry.reader, head, path), entry) for entry in usable if entry.reader is not None]
+    if len(possible) == len(claims) == 1 and claims[0][0] > 0.0:
+        return claims[0][1]
     highest = max((claim for claim, _ in claims), default=0.0)
     _refuse_without_extra(possible, head, path, above=highest)
     best = _without_refined([entry for claim, entry in claims if claim == highest > 0.0])
@@ -189,7 +192,7 @@ def _without_refined(best: list[RegisteredReader]) -> list[RegisteredReader]:
 
 
 def _candidates(head: bytes, path: Path) -> tuple[RegisteredReader, ...]:
-    return (*(_builtin(row) for row in _BUILTIN if row.may_claim(head, path)), *_from_elsewhere())
+    return (*[_builtin(row) for row in _BUILTIN if row.may_claim(head, path)], *_from_elsewhere())
 
 
 def _refuse_without_extra(entries: Sequence[RegisteredReader], head: bytes, path: Path, *, above: float) -> None:
