@@ -13,7 +13,7 @@ from ncs.errors import InvalidInputError, Problem
 from ncs.quantities import QUANTITIES
 from ncs.results import COLUMNS
 from ncs.store import _schema as s
-from ncs.store._rows import MARK_COLUMNS, MEASURED
+from ncs.store._rows import KIND_COLUMNS, MARK_COLUMNS, MEASURED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -30,6 +30,9 @@ _COUNTS = {"files", "measurements", "run", "study_index", "trace_index", "outcom
 _DATES = {"date", "stated_date"}
 
 _ROWS_AT_ONCE = 2000
+
+Cells = dict[str, list[Any]]
+"""What a query gave, column by column."""
 
 
 def as_date(value: dt.date | str, name: str = "date") -> dt.date:
@@ -52,20 +55,64 @@ def as_date(value: dt.date | str, name: str = "date") -> dt.date:
 
 def measurements(connection: sa.Connection, *, quantity: Any = None, segment: Any = None, **where: Any) -> pd.DataFrame:
     """Return measurements, columns ``ncs.results.COLUMNS`` and ``run``."""
-    m = s.measurements.c
-    query = sa.select(
-        *(m[name] for name in COLUMNS if name in m),
-        *_origin_columns(),
-        m.run_id.label("run"),
-    ).select_from(_with_origin(s.measurements))
     for name in _several(quantity):
         _check_quantity(name)
-    conditions = [*visit_conditions(where), *_equal(m.quantity, quantity), *_equal(m.segment, segment)]
-    conditions += (
-        _equal(m.nerve, where.get("nerve")) + _equal(m.side, where.get("side")) + _equal(m.site, where.get("site"))
-    )
-    query = query.where(*conditions).order_by(s.subjects.c.code, s.visits.c.date, m.run_id, m.position)
-    return _frame(connection, query, (*COLUMNS, "run"))
+    wanted = {"quantity": quantity, "segment": segment, **{name: where.get(name) for name in ("nerve", "side", "site")}}
+    k, m, r = s.kinds.c, s.measurements.c, s.runs.c
+    chosen = [condition for name, value in wanted.items() for condition in _equal(k[name], value)]
+    of_kind = [m.kind_id.in_(sa.select(k.id).where(*chosen))] if chosen else []
+    of_visits = visit_conditions(where)
+    runs = sa.select(r.id).select_from(s.runs.join(s.visits).join(s.subjects)).where(*of_visits)
+    # What rows have in common is fetched once, not with every row: their kinds, and where they come from.
+    kinds = _cells(connection, sa.select(k.id, *(k[name] for name in KIND_COLUMNS)).where(*chosen))
+    origins = _cells(connection, _origins(of_visits, sa.select(m.run_id).where(*of_kind) if of_kind else None))
+    own = sa.select(m.run_id, m.position, m.kind_id, *(m[name] for name in COLUMNS if name in m)).where(*of_kind)
+    if not of_kind or any(where.get(name) is not None for name in ("subject", "date", "since", "until", "run")):
+        own = own.where(m.run_id.in_(runs))
+    return _joined(_cells(connection, own), kinds, origins)
+
+
+def _origins(conditions: list[Any], runs: Any) -> Any:
+    """Return the query for where the rows of runs come from, in the order in which the rows are wanted."""
+    query = sa.select(s.runs.c.id, *_origin_columns()).select_from(_with_origin(s.runs)).where(*conditions)
+    if runs is not None:
+        query = query.where(s.runs.c.id.in_(runs))
+    return query.order_by(s.subjects.c.code, s.visits.c.date, s.runs.c.id)
+
+
+def _joined(own: Cells, kinds: Cells, origins: Cells) -> pd.DataFrame:
+    """Return the frame of measurements; rows of runs that are not among the origins are left out."""
+    import numpy as np
+
+    place = _positions(origins.pop("id"), own["run_id"])
+    order = np.lexsort((np.array(own["position"], np.int64), place))
+    order = order[place[order] >= 0]
+    kind = _positions(kinds.pop("id"), own.pop("kind_id"))[order]
+    columns: dict[str, Any] = {name: _taken(values, place[order]) for name, values in origins.items()}
+    columns |= {name: _taken(values, kind) for name, values in kinds.items()}
+    columns |= {name: _taken(values, order) for name, values in own.items()}
+    columns["run"] = columns.pop("run_id")
+    return _built((*COLUMNS, "run"), columns)
+
+
+def _positions(known: list[int], wanted: list[int]) -> Any:
+    """Return where each wanted number stands among the known ones, -1 where it does not."""
+    import numpy as np
+
+    if not known:
+        return np.full(len(wanted), -1, np.int64)
+    numbers, sought = np.array(known, np.int64), np.array(wanted, np.int64)
+    order = np.argsort(numbers)
+    found = order[np.minimum(np.searchsorted(numbers, sought, sorter=order), len(numbers) - 1)]
+    return np.where(numbers[found] == sought, found, -1)
+
+
+def _taken(values: list[Any], places: Any) -> Any:
+    import numpy as np
+
+    kind = type(values[0]) if values else str
+    array = np.array(values, kind) if kind in {int, float} and None not in values else _objects(values)
+    return array[places]
 
 
 def marks(connection: sa.Connection, **where: Any) -> pd.DataFrame:
@@ -201,10 +248,10 @@ def _origin_columns() -> list[Any]:
 
 
 def _with_origin(table: sa.Table) -> Any:
-    """Join a table of a run's rows to its visit, its subject and its (first) file."""
+    """Join runs, or a table of their rows, to their visit, their subject and their (first) file."""
     x = s.run_sources.c
     return (
-        table.join(s.runs, s.runs.c.id == table.c.run_id)
+        (table if table is s.runs else table.join(s.runs, s.runs.c.id == table.c.run_id))
         .join(s.visits, s.visits.c.id == s.runs.c.visit_id)
         .join(s.subjects, s.subjects.c.id == s.visits.c.subject_id)
         .outerjoin(s.run_sources, (x.run_id == s.runs.c.id) & (x.position == 0))
@@ -269,6 +316,10 @@ def _with_runs(table: sa.Table) -> Any:
 
 def _frame(connection: sa.Connection, query: Any, columns: tuple[str, ...]) -> pd.DataFrame:
     """Return the numbers, texts and dates of a query; they need nothing that SQLAlchemy does between driver and row."""
+    return _built(columns, _cells(connection, query))
+
+
+def _cells(connection: sa.Connection, query: Any) -> Cells:
     result = connection.execute(query)
     names, cursor = tuple(result.keys()), result.cursor
     cells: tuple[list[Any], ...] = tuple([] for _ in names)
@@ -277,7 +328,7 @@ def _frame(connection: sa.Connection, query: Any, columns: tuple[str, ...]) -> p
         for column, values in zip(cells, zip(*rows, strict=True), strict=True):
             column.extend(values)
     result.close()
-    return _built(columns, dict(zip(names, cells, strict=True)))
+    return dict(zip(names, cells, strict=True))
 
 
 def as_table(columns: tuple[str, ...], rows: Iterable[Mapping[Any, Any]]) -> pd.DataFrame:

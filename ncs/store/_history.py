@@ -71,8 +71,12 @@ def _applied(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> di
     if not visits:
         return found
     query = (
-        sa.select(r.parameters, x.study_index, x.trace_index, x.waveform_sha256)
-        .select_from(s.traces.join(s.runs, r.id == x.run_id).join(s.edited_runs, s.edited_runs.c.run_id == r.id))
+        sa.select(s.analyses.c.parameters, x.study_index, x.trace_index, x.waveform_sha256)
+        .select_from(
+            s.traces.join(s.runs, r.id == x.run_id)
+            .join(s.edited_runs, s.edited_runs.c.run_id == r.id)
+            .join(s.analyses, s.analyses.c.id == r.analysis_id)
+        )
         .where(r.current.is_(sa.true()), r.visit_id.in_(visits) | r.content_key.in_(contents))
     )
     for row in connection.execute(query):
@@ -99,12 +103,13 @@ def runs(connection: sa.Connection, **where: Any) -> pd.DataFrame:
     query = (
         sa.select(
             r.id.label("run"), s.subjects.c.code.label("subject"), s.visits.c.date, first.c.name.label("source"),
-            files.label("files"), r.parameters, r.version, count.label("measurements"),
+            files.label("files"), s.analyses.c.parameters, r.version, count.label("measurements"),
             s.edited_runs.c.base_run_id.label("base_run"), r.created_utc, r.current, r.fingerprint,
         )
         .select_from(
             s.runs.join(s.visits, s.visits.c.id == r.visit_id)
             .join(s.subjects, s.subjects.c.id == s.visits.c.subject_id)
+            .join(s.analyses, s.analyses.c.id == r.analysis_id)
             .outerjoin(first, (first.c.run_id == r.id) & (first.c.position == 0))
             .outerjoin(s.edited_runs, s.edited_runs.c.run_id == r.id)
         )

@@ -34,7 +34,7 @@ from ncs.model import (
 from ncs.results import REPORTED_BY, Measurement, Reason, TraceMarks, VisitResult
 from ncs.store import _schema as s
 from ncs.store._codec import decode_samples, floats_from_json, sample_digest
-from ncs.store._rows import MARK_COLUMNS, MEASURED
+from ncs.store._rows import KIND_COLUMNS, MARK_COLUMNS, MEASURED
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -105,7 +105,8 @@ def load_results(connection: sa.Connection, run_ids: Sequence[int]) -> list[Visi
 
 def _run_rows(connection: sa.Connection, run_ids: Sequence[int]) -> list[Any]:
     rows = connection.execute(
-        sa.select(s.runs, s.subjects.c.code, s.visits.c.date)
+        sa.select(s.runs, s.analyses.c.parameters, s.subjects.c.code, s.visits.c.date)
+        .join(s.analyses, s.analyses.c.id == s.runs.c.analysis_id)
         .join(s.visits, s.visits.c.id == s.runs.c.visit_id)
         .join(s.subjects, s.subjects.c.id == s.visits.c.subject_id)
         .where(s.runs.c.id.in_(run_ids))
@@ -188,9 +189,10 @@ def _studies(connection: sa.Connection, run_ids: Sequence[int]) -> dict[int, lis
 
 def _reported(connection: sa.Connection, run_ids: Sequence[int]) -> dict[tuple[int, int], list[ReportedMeasurement]]:
     """Return what recorders reported without waveforms: the analysis has passed it on to the measurements as it is."""
-    m = s.measurements.c
-    query = sa.select(m.run_id, m.study_index, m.quantity, m.value, m.unit, m.method, m.site)
-    query = query.where(m.run_id.in_(run_ids), m.method.startswith(REPORTED_BY, autoescape=True))
+    m, k = s.measurements.c, s.kinds.c
+    query = sa.select(m.run_id, m.study_index, m.value, k.quantity, k.unit, k.method, k.site)
+    query = query.join(s.kinds, k.id == m.kind_id)
+    query = query.where(m.run_id.in_(run_ids), k.method.startswith(REPORTED_BY, autoescape=True))
     found: dict[tuple[int, int], list[ReportedMeasurement]] = defaultdict(list)
     for row in connection.execute(query.order_by(m.run_id, m.position)):
         source = row.method.removeprefix(REPORTED_BY)
@@ -306,15 +308,24 @@ def _mark_arrays(rows: Sequence[Any]) -> Marks:
 
 def _measurements(connection: sa.Connection, run_ids: Sequence[int]) -> dict[int, list[Measurement]]:
     found: dict[int, list[Measurement]] = defaultdict(list)
+    kinds = _kinds(connection, run_ids)
     for row in _of_runs(connection, s.measurements, run_ids):
         fields: Mapping[str, Any] = row._mapping  # noqa: SLF001 - public in spite of its name
-        values = {name: value for name, value in fields.items() if name not in {"run_id", "position"}}
+        values = {name: value for name, value in fields.items() if name not in {"run_id", "position", "kind_id"}}
+        values |= zip(KIND_COLUMNS, kinds[row.kind_id], strict=True)
         values["reason"] = Reason(row.reason) if row.reason is not None else None
-        values["side"] = Side(row.side) if row.side is not None else None
-        values["technique"] = Technique(row.technique) if row.technique is not None else None
+        values["side"] = Side(values["side"]) if values["side"] is not None else None
+        values["technique"] = Technique(values["technique"]) if values["technique"] is not None else None
         values["flags"] = tuple(row.flags.split(";")) if row.flags else ()
         found[row.run_id].append(Measurement(**values))
     return found
+
+
+def _kinds(connection: sa.Connection, run_ids: Sequence[int]) -> dict[int, tuple[str | None, ...]]:
+    k, m = s.kinds.c, s.measurements.c
+    used = sa.select(m.kind_id).where(m.run_id.in_(run_ids))
+    query = sa.select(k.id, *(k[name] for name in KIND_COLUMNS)).where(k.id.in_(used))
+    return {number: tuple(kind) for number, *kind in connection.execute(query)}
 
 
 def _provenance(origins: Mapping[str, str] | None) -> Provenance:

@@ -92,7 +92,8 @@ def parts_of(connection: sa.Connection, visit_id: int) -> tuple[list[Part], set[
     current = set(connection.execute(sa.select(r.id).where(r.visit_id == visit_id, r.current.is_(sa.true()))).scalars())
     joined = connection.execute(sa.select(p.run_id, p.part_run_id).where(p.run_id.in_(current))).all()
     runs = sorted((current - {row.run_id for row in joined}) | {row.part_run_id for row in joined})
-    query = sa.select(r.id, r.content_key, r.fingerprint, r.parameters).where(r.id.in_(runs))
+    query = sa.select(r.id, r.content_key, r.fingerprint, s.analyses.c.parameters).where(r.id.in_(runs))
+    query = query.join(s.analyses, s.analyses.c.id == r.analysis_id)
     facts = {row.id: row for row in connection.execute(query)}
     visits = load_visits(connection, runs)
     return [Part(*facts[run], visit) for run, visit in zip(runs, visits, strict=True)], current

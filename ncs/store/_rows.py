@@ -23,21 +23,30 @@ if TYPE_CHECKING:
     from ncs.results import VisitResult
 
 __all__ = [
+    "KIND_COLUMNS",
     "MARK_COLUMNS",
     "MEASURED",
     "CovariateFacts",
     "Head",
+    "Kind",
     "Prepared",
     "Row",
     "covariate_value",
+    "digest_of",
     "head_of",
     "identity_problems",
+    "kind_row",
     "prepare",
     "problems_json",
     "source_row",
 ]
 
 Row = tuple[Any, ...]
+
+Kind = tuple[str | None, ...]
+"""What a measurement has in common with those of other visits: the values of ``KIND_COLUMNS``."""
+
+KIND_COLUMNS = ("quantity", "unit", "method", "nerve", "side", "technique", "recording_site", "site", "segment")
 
 MEASURED = -1
 """Sweep number of the marks that the measurements rest on."""
@@ -66,7 +75,8 @@ class Head:
 class Prepared:
     """A result ready to be written, quick to send between processes; ``run`` and the lists hold rows.
 
-    The rows lack what only the store knows: the visit, the run, the moment.
+    The rows lack what only the store knows: the visit, the run, the moment. Where a row of ``measurements`` has a
+    number in the store, it has the whole kind here, and the first value of ``run`` is the text of the parameters.
     """
 
     head: Head
@@ -203,6 +213,16 @@ def source_row(source: SourceFile) -> Row:
     return source.sha256, source.name, source.size_bytes, source.format
 
 
+def kind_row(kind: Kind) -> Row:
+    """Return a row of ``kinds``."""
+    return digest_of(dumps(kind)), *kind
+
+
+def digest_of(text: str) -> str:
+    """Return the SHA-256 of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _run_row(result: VisitResult) -> Row:
     visit, subject = result.visit, result.visit.subject
     return (
@@ -301,10 +321,11 @@ def _measurement_rows(result: VisitResult) -> list[Row]:
     """Return the rows of ``measurements``."""
     return [
         (
-            position, m.study_index, m.quantity, _number(m.value), _number(m.sd), m.unit,
-            _text(m.reason), m.method, m.nerve, _text(m.side),
-            _text(m.technique), m.recording_site, m.site, m.segment, _number(m.distance_mm),
-            _number(m.skin_temperature_c), ";".join(m.flags),
+            position, m.study_index,
+            (m.quantity, m.unit, m.method, m.nerve, _text(m.side), _text(m.technique), m.recording_site, m.site,
+             m.segment),
+            _number(m.value), _number(m.sd), _text(m.reason), _number(m.distance_mm), _number(m.skin_temperature_c),
+            ";".join(m.flags),
         )
         for position, m in enumerate(result.measurements)
     ]  # fmt: skip

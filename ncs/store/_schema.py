@@ -11,14 +11,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ncs.store._rows import MARK_COLUMNS
+from ncs.store._rows import KIND_COLUMNS, MARK_COLUMNS
 
 __all__ = [
     "REVISIONS",
     "alembic_version",
+    "analyses",
     "covariates",
     "edited_runs",
     "failures",
+    "kinds",
     "mark_edits",
     "marks",
     "measurements",
@@ -35,7 +37,7 @@ __all__ = [
     "waveforms",
 ]
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """Every revision that this ncs knows, oldest first; the last one is what it writes."""
 
 
@@ -119,6 +121,15 @@ source_files = sa.Table(
     sa.Column("format", sa.Text, nullable=False),
 )
 
+# How results were made: the same for all files of a batch, and longer than everything else in their runs.
+analyses = sa.Table(
+    "analyses",
+    metadata,
+    _id(),
+    sa.Column("sha256", _HASH, nullable=False, unique=True),
+    sa.Column("parameters", _JSON, nullable=False),
+)
+
 runs = sa.Table(
     "runs",
     metadata,
@@ -127,7 +138,6 @@ runs = sa.Table(
     sa.Column("content_key", _HASH, nullable=False),
     sa.Column("fingerprint", _HASH, nullable=False),
     sa.Column("version", sa.Text, nullable=False),
-    sa.Column("parameters", _JSON, nullable=False),
     sa.Column("created_utc", UtcDateTime, nullable=False),
     sa.Column("current", sa.Boolean, nullable=False),
     sa.Column("sex", sa.Text),
@@ -135,6 +145,8 @@ runs = sa.Table(
     sa.Column("birth_date", sa.Date),
     sa.Column("problems", _JSON),
     sa.Column("provenance", _JSON),
+    # Never empty; nullable because SQLite adds no other column that refers to a table.
+    _ref("analysis_id", "analyses.id", nullable=True),
     # The visit is part of the key: the same content, analysed alike but given another subject, is another run.
     sa.UniqueConstraint("content_key", "fingerprint", "visit_id"),
     sa.Index(None, "visit_id", "current"),
@@ -246,22 +258,29 @@ marks = sa.Table(
     sqlite_with_rowid=False,
 )
 
+# What is measured, where and how: the part of a measurement that it has in common with those of other visits.
+kinds = sa.Table(
+    "kinds",
+    metadata,
+    _id(),
+    sa.Column("sha256", _HASH, nullable=False, unique=True),
+    *(sa.Column(name, sa.Text, nullable=False) for name in KIND_COLUMNS[:3]),
+    *_texts(*KIND_COLUMNS[3:]),
+)
+
 measurements = sa.Table(
     "measurements",
     metadata,
     _run(),
     _part("position"),
     sa.Column("study_index", sa.Integer, nullable=False),
-    sa.Column("quantity", sa.Text, nullable=False),
+    _ref("kind_id", "kinds.id"),
     *_numbers("value", "sd"),
-    sa.Column("unit", sa.Text, nullable=False),
     sa.Column("reason", sa.Text),
-    sa.Column("method", sa.Text, nullable=False),
-    *_texts("nerve", "side", "technique", "recording_site", "site", "segment"),
     *_numbers("distance_mm", "skin_temperature_c"),
     sa.Column("flags", sa.Text, nullable=False),
     sa.ForeignKeyConstraint(["run_id", "study_index"], ["studies.run_id", "studies.study_index"]),
-    sa.Index(None, "quantity", "nerve"),
+    sa.Index(None, "kind_id"),
     sqlite_with_rowid=False,
 )
 

@@ -118,6 +118,7 @@ class Store(FileStore, EditingStore):
 
     def _undo(self, connection: sa.Connection) -> None:
         """Roll back; where even that fails, the connection is lost, and the database has rolled back by itself."""
+        self._writer.forget()
         lost = self._open_engine.dialect.name != "sqlite"  # it may be so without knowing
         try:
             connection.rollback()

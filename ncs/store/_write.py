@@ -30,6 +30,7 @@ _READY = (sa.Float, sa.LargeBinary, sa.JSON)
 """What ``_rows`` hands over as the drivers take it: floats, bytes, and JSON as text."""
 
 
+_MOST_ANALYSES = 64
 _NO_FACTS = _rows.CovariateFacts()
 
 
@@ -93,13 +94,14 @@ class Group:
     measurements: list[_rows.Row] = field(default_factory=list)
     visits: dict[tuple[str | None, dt.date | None], int] = field(default_factory=dict)
 
-    def take(self, run: int, result: _rows.Prepared) -> None:
-        """Take in the rows of a run."""
+    def take(self, run: int, result: _rows.Prepared, kinds: Mapping[_rows.Kind, int]) -> None:
+        """Take in the rows of a run; ``kinds`` has the numbers of the kinds of its measurements."""
         self.waveforms += result.waveforms
         self.studies += [(run, *row) for row in result.studies]
         self.traces += [(run, *row) for row in result.traces]
         self.marks += [(run, *row) for row in result.marks]
-        self.measurements += [(run, *row) for row in result.measurements]
+        self.measurements += [(run, position, study, kinds[kind], *rest)
+                              for position, study, kind, *rest in result.measurements]  # fmt: skip
 
 
 class Writer:
@@ -107,6 +109,8 @@ class Writer:
 
     def __init__(self, dialect: sa.Dialect) -> None:
         self._dialect = dialect
+        self._kinds: dict[_rows.Kind, int] = {}
+        self._analyses: dict[str, int] = {}
         self._insert: Any = sqlite.insert if dialect.name == "sqlite" else postgresql.insert
         self._compile_lookups()
         self._compile_inserts()
@@ -129,6 +133,11 @@ class Writer:
         self._find_subject = self._statement(sa.select(s.subjects.c.id).where(s.subjects.c.code == one("code")), "code")
         self._find_visit = self._statement(
             sa.select(v.id).where(v.subject_id == one("subject_id"), v.date == one("date")), "subject_id", "date"
+        )
+        of_kind, of_analysis = s.kinds.c, s.analyses.c
+        self._find_kind = self._statement(sa.select(of_kind.id).where(of_kind.sha256 == one("sha256")), "sha256")
+        self._find_analysis = self._statement(
+            sa.select(of_analysis.id).where(of_analysis.sha256 == one("sha256")), "sha256"
         )
         self._find_source = self._statement(
             sa.select(s.source_files.c.id).where(s.source_files.c.sha256 == one("sha256")), "sha256"
@@ -192,6 +201,8 @@ class Writer:
         self._new_subject = self._into(s.subjects, keys="code", returning=True)
         self._new_visit = self._into(s.visits, keys="subject_id date", returning=True)
         self._new_source = self._into(s.source_files, keys="sha256", returning=True)
+        self._new_analysis = self._into(s.analyses, keys="sha256", returning=True)
+        self._new_kind = self._into(s.kinds, keys="sha256", returning=True)
         self._new_run = self._into(s.runs, returning=True)
         self._new_run_source = self._into(s.run_sources)
         self._new_covariate = self._into(s.covariates)
@@ -253,7 +264,10 @@ class Writer:
         superseded = self._make_room(cursor, head.key, sources) if is_known else ()
         namesakes = () if place.is_new_visit else self._namesakes(cursor, head, visit_id)
         parameters, *subject = result.run
-        values = (visit_id, head.key, head.fingerprint, result.version, parameters, now, True, *subject)
+        values = (
+            visit_id, head.key, head.fingerprint, result.version, now, True, *subject,
+            self._analysis_id(cursor, parameters),
+        )  # fmt: skip
         run_id = int(self._new_run.run(cursor, *values).fetchone()[0])
         names = [
             (run_id, position, source_id, source.name, source.sidecar_sha256 or None, source.protocol_sha256 or None)
@@ -265,7 +279,10 @@ class Writer:
             where = ", ".join(source.name for source in head.sources)
             self.add_covariates(cursor, visit_id, result.covariates, (where, now), run_id)
         waiting = Group() if group is None else group
-        waiting.take(run_id, result)
+        for row in result.measurements:
+            if row[2] not in self._kinds:
+                self._kinds[row[2]] = self._one(cursor, self._find_kind, self._new_kind, _rows.kind_row(row[2]))
+        waiting.take(run_id, result, self._kinds)
         if group is None:
             self.flush(cursor, waiting)
         return run_id, superseded, namesakes
@@ -282,6 +299,26 @@ class Writer:
             if rows:
                 statement.run_many(cursor, rows)
                 rows.clear()
+
+    def forget(self) -> None:
+        """Forget the numbers of rows that an undone transaction may have made."""
+        self._kinds.clear()
+        self._analyses.clear()
+
+    def _analysis_id(self, cursor: Any, parameters: str) -> int:
+        known = self._analyses.get(parameters)
+        if known is None:
+            row = (_rows.digest_of(parameters), parameters)
+            if len(self._analyses) >= _MOST_ANALYSES:  # every edited run has parameters of its own
+                self._analyses.clear()
+            known = self._analyses[parameters] = self._one(cursor, self._find_analysis, self._new_analysis, row)
+        return known
+
+    @staticmethod
+    def _one(cursor: Any, find: Statement, make: Statement, row: _rows.Row) -> int:
+        """Return the number of a row that begins with its digest, made where there is none."""
+        found = find.run(cursor, row[0]).fetchone() or make.run(cursor, *row).fetchone()
+        return int((found or find.run(cursor, row[0]).fetchone())[0])  # another writer may have made it meanwhile
 
     def _namesakes(self, cursor: Any, head: _rows.Head, visit_id: int) -> Runs:
         return tuple(

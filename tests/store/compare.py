@@ -6,7 +6,10 @@ import sqlalchemy as sa
 
 from ncs.store._schema import metadata
 
-_NUMBERED = {"visit_id": "visits", "subject_id": "subjects", "source_id": "source_files", "withdraws": "mark_edits"}
+_NUMBERED = {
+    "visit_id": "visits", "subject_id": "subjects", "source_id": "source_files", "withdraws": "mark_edits",
+    "kind_id": "kinds", "analysis_id": "analyses",
+}  # fmt: skip
 _RUNS = {"run_id", "part_run_id", "base_run_id"}
 
 
@@ -32,6 +35,15 @@ def content(store, *, memory=False):
                     number = row.pop("id")
                     names[table.name, number] = repr({k: v for k, v in row.items() if not _is_moment(v)})
             found[table.name] = sorted(repr([(k, v) for k, v in row.items() if not _is_moment(v)]) for row in rows)
+    return found
+
+
+def with_common(tables):
+    """Return tables of rows in which those that refer to a kind or to parameters have its columns as well."""
+    found = dict(tables)
+    for table, key, other in (("measurements", "kind_id", "kinds"), ("runs", "analysis_id", "analyses")):
+        common = {row.get("id"): {n: v for n, v in row.items() if n != "id"} for row in found.get(other, ())}
+        found[table] = [common.get(row.get(key), {}) | row for row in found.get(table, ())]
     return found
 
 

@@ -12,6 +12,7 @@ from ncs.errors import InvalidInputError
 from ncs.store import _engine
 from ncs.store._schema import REVISIONS
 from tests.store.build import build_result
+from tests.store.compare import with_common
 
 DATE = dt.date(2024, 3, 5)
 
@@ -61,13 +62,9 @@ def old_store(path):
         store.save(build_result(1))
         store.add_covariates("S1", DATE, {"VEGF": 1520.0, "dose": "200 mg"}, source="old.csv")
     full = sqlite3.connect(path)
-    content = {
-        table: (
-            [c[1] for c in full.execute(f"PRAGMA table_info({table})")],
-            full.execute(f"SELECT * FROM {table}").fetchall(),
-        )
-        for (table,) in full.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-    }
+    full.row_factory = sqlite3.Row
+    names = [row[0] for row in full.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    content = with_common({name: [dict(row) for row in full.execute(f"SELECT * FROM {name}")] for name in names})
     full.close()
     path.unlink()
     for rest in path.parent.glob(f"{path.name}-*"):
@@ -76,12 +73,12 @@ def old_store(path):
     _engine.upgrade(engine, "0001")
     engine.dispose()
     old = sqlite3.connect(path)
-    for table, (columns, lines) in content.items():
+    for table, lines in content.items():
         kept = [c[1] for c in old.execute(f"PRAGMA table_info({table})")]
         if table == "alembic_version" or not kept:
             continue
         marks = ", ".join("?" * len(kept))
-        chosen = [[line[columns.index(name)] for name in kept] for line in lines]
+        chosen = [[line[name] for name in kept] for line in lines]
         old.executemany(f"INSERT INTO {table} ({', '.join(kept)}) VALUES ({marks})", chosen)
     old.commit()
     old.close()

@@ -23,7 +23,9 @@ def definition(path):
     with sqlite3.connect(path) as database:
         rows = database.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
     database.close()
-    return {(kind, name, table): sorted(re.findall(r"\w+|[^\w\s]", text or "")) for kind, name, table, text in rows}
+    # A column that was added later names the table it refers to beside itself, not at the end.
+    words = {row[:3]: re.sub(r"FOREIGN KEY ?\((\w+)\) REFERENCES", "REFERENCES", row[3] or "") for row in rows}
+    return {key: sorted(re.findall(r"\w+|[^\w\s,]", text)) for key, text in words.items()}
 
 
 def migrated(path):

@@ -17,6 +17,7 @@ from ncs.store import Failure, _engine
 from ncs.store._schema import REVISIONS, alembic_version, metadata
 from ncs.store.seen import Seen
 from tests.store.build import DATE, as_first_stored, build_result, build_visit, differences
+from tests.store.compare import with_common
 
 
 @pytest.fixture
@@ -53,13 +54,16 @@ def test_a_filled_store_of_the_first_revision_is_migrated(postgres_database, eng
     old = sa.MetaData()
     old.reflect(engine)
     with source.connect() as reading, engine.begin() as writing:
-        for table in metadata.sorted_tables:
-            if table.name in old.tables:
-                columns = [column for column in table.columns if column.name in old.tables[table.name].columns]
-                rows = [row._asdict() for row in reading.execute(sa.select(*columns))]
-                if rows:
-                    chosen = sa.table(table.name, *(sa.column(column.name, column.type) for column in columns))
-                    writing.execute(chosen.insert(), rows)
+        stored = {name: reading.execute(sa.select(table)).mappings() for name, table in metadata.tables.items()}
+        content = with_common({name: [dict(row) for row in rows] for name, rows in stored.items()})
+        known = {column.name: column.type for table in metadata.sorted_tables for column in table.columns}
+        for table in old.sorted_tables:
+            if content.get(table.name):
+                names = [column.name for column in table.columns]
+                now = {column.name: column.type for column in metadata.tables[table.name].columns}
+                columns = [sa.column(name, now.get(name, known[name])) for name in names]
+                rows = [{name: row[name] for name in names} for row in content[table.name]]
+                writing.execute(sa.table(table.name, *columns).insert(), rows)
     source.dispose()
     assert revision(engine) == "0001"
     with ncs.open_store(postgres_database, create=False) as store:
