@@ -43,23 +43,32 @@ def whole_visits() -> list[Visit]:
 
 
 def write_archive(folder: Path, n_visits: int) -> None:
-    """Write visits of four EDF+D files each; all samples are noise of their own, so that nothing is stored twice."""
+    """Write visits of four EDF+D files each: noise, distances and currents of their own, so that nothing repeats."""
     templates, rng = whole_visits(), np.random.default_rng(0)
     for number in range(n_visits):
         visit = renamed(templates[number % len(templates)], number)
         place = folder / f"{number // 125:03d}"
         place.mkdir(parents=True, exist_ok=True)
         for index, study in enumerate(visit.studies):
-            content = encode_edf(_with_noise(study, rng), subject=visit.subject, date=visit.date)
+            content = encode_edf(_varied(study, rng), subject=visit.subject, date=visit.date)
             (place / f"{number:06d}-{index}.edf").write_bytes(content)
 
 
-def _with_noise(study: Study, rng: np.random.Generator) -> Study:
+def _varied(study: Study, rng: np.random.Generator) -> Study:
     traces = []
+    longer_mm = float(rng.integers(-10, 11))
     for trace in study.traces:
         noise = rng.standard_normal(trace.samples_uv.shape, np.float32)
         noise *= 0.1 * trace.samples_uv[:, -100:].std()
-        traces.append(replace(trace, samples_uv=trace.samples_uv + noise))
+        currents = rng.uniform(10, 60, trace.n_sweeps).round(1)
+        traces.append(
+            replace(
+                trace,
+                samples_uv=trace.samples_uv + noise,
+                distance_mm=(trace.distance_mm or 100.0) + longer_mm,
+                stimulus=replace(trace.stimulus, intensity_ma=currents),
+            )
+        )
     return replace(study, traces=tuple(traces))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import ItemsView, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 
 import numpy as np
@@ -265,7 +265,7 @@ def readonly_samples(samples_uv: object) -> SampleArray:
     return array
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Trace:
     """Sweeps recorded from one stimulation site of a study.
 
@@ -331,6 +331,15 @@ class Trace:
                     f"stimulus.{name}: expected one value for each of {self.n_sweeps} sweeps, "
                     f"found shape {intensity.shape}"
                 )
+
+    def __repr__(self) -> str:
+        """Return every field that is stated, and of the samples no more than how many there are."""
+        words = [f"samples_uv=<{self.n_sweeps} x {self.n_samples}>"]
+        for one in fields(self)[1:]:
+            value = getattr(self, one.name)
+            if value is not None and not (isinstance(value, (str, tuple)) and not value):
+                words.append(f"{one.name}={value!r}")
+        return f"Trace({', '.join(words)})"
 
     @property
     def n_sweeps(self) -> int:

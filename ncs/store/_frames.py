@@ -26,7 +26,7 @@ __all__ = [
 
 _FLOATS = {"value", "value_before", "sd", "distance_mm", "skin_temperature_c", "number", "upper_limit", *MARK_COLUMNS}
 _MOMENTS = {"analysed_utc", "failed_utc", "resolved_utc", "created_utc"}
-_COUNTS = {"files", "measurements", "run", "study_index", "trace_index", "outcome_code"}
+_COUNTS = {"files", "measurements", "run", "run_id", "position", "study_index", "trace_index", "outcome_code"}
 _DATES = {"date", "stated_date"}
 
 _ROWS_AT_ONCE = 2000
@@ -83,16 +83,16 @@ def _origins(conditions: list[Any], runs: Any) -> Any:
 def _joined(own: Cells, kinds: Cells, origins: Cells) -> pd.DataFrame:
     """Return the frame of measurements; rows of runs that are not among the origins are left out."""
     import numpy as np
+    import pandas as pd
 
     place = _positions(origins.pop("id"), own["run_id"])
     order = np.lexsort((np.array(own["position"], np.int64), place))
     order = order[place[order] >= 0]
     kind = _positions(kinds.pop("id"), own.pop("kind_id"))[order]
-    columns: dict[str, Any] = {name: _taken(values, place[order]) for name, values in origins.items()}
-    columns |= {name: _taken(values, kind) for name, values in kinds.items()}
-    columns |= {name: _taken(values, order) for name, values in own.items()}
-    columns["run"] = columns.pop("run_id")
-    return _built((*COLUMNS, "run"), columns)
+    columns: dict[str, Any] = {}
+    for cells, places in ((origins, place[order]), (kinds, kind), (own | {"run": own["run_id"]}, order)):
+        columns |= {name: _typed(name, values)[places] for name, values in cells.items()}
+    return pd.DataFrame({name: columns[name] for name in (*COLUMNS, "run")})
 
 
 def _positions(known: list[int], wanted: list[int]) -> Any:
@@ -105,14 +105,6 @@ def _positions(known: list[int], wanted: list[int]) -> Any:
     order = np.argsort(numbers)
     found = order[np.minimum(np.searchsorted(numbers, sought, sorter=order), len(numbers) - 1)]
     return np.where(numbers[found] == sought, found, -1)
-
-
-def _taken(values: list[Any], places: Any) -> Any:
-    import numpy as np
-
-    kind = type(values[0]) if values else str
-    array = np.array(values, kind) if kind in {int, float} and None not in values else _objects(values)
-    return array[places]
 
 
 def marks(connection: sa.Connection, **where: Any) -> pd.DataFrame:
@@ -232,8 +224,7 @@ def _objects(values: Sequence[Any]) -> Any:
     import numpy as np
 
     array = np.empty(len(values), dtype=object)
-    for index, value in enumerate(values):
-        array[index] = value
+    array[:] = values
     return array
 
 
@@ -339,21 +330,24 @@ def as_table(columns: tuple[str, ...], rows: Iterable[Mapping[Any, Any]]) -> pd.
 
 def _built(columns: tuple[str, ...], cells: Mapping[str, list[Any]]) -> pd.DataFrame:
     """Return columns as a frame with their types; a column that the query does not have is empty."""
-    import numpy as np
     import pandas as pd
 
     n_rows = len(next(iter(cells.values())))
-    made: dict[str, Any] = {}
-    for name in columns:
-        values = cells.get(name, [None] * n_rows)
-        if name in _DATES:
-            made[name] = [value.isoformat() if isinstance(value, dt.date) else value for value in values]
-        elif name in _FLOATS:
-            made[name] = np.array(values, np.float64)
-        elif name in _COUNTS:
-            made[name] = np.array(values, np.int64)
-        elif name in _MOMENTS:
-            made[name] = pd.to_datetime(pd.Series(values, dtype=object), utc=True)
-        else:
-            made[name] = values
+    made = {name: _typed(name, cells.get(name, [None] * n_rows)) for name in columns}
     return pd.DataFrame(made, columns=list(columns))
+
+
+def _typed(name: str, values: list[Any]) -> Any:
+    """Return the values of a column as an array, or for moments a series, of its type."""
+    import numpy as np
+    import pandas as pd
+
+    if name in _FLOATS:
+        return np.array(values, np.float64)
+    if name in _COUNTS:
+        return np.array(values, np.int64)
+    if name in _MOMENTS:
+        return pd.to_datetime(pd.Series(values, dtype=object), utc=True)
+    if name in _DATES:
+        values = [value.isoformat() if isinstance(value, dt.date) else value for value in values]
+    return _objects(values)

@@ -6,6 +6,7 @@ Everything runs on a driver's cursor inside a transaction that the caller holds;
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
@@ -50,7 +51,7 @@ class Statement:
             kind = compiled.binds[name].type
             convert = kind.dialect_impl(dialect).bind_processor(dialect)
             if convert is not None and not isinstance(kind, _READY):
-                self._converters.append((index, convert))
+                self._converters.append((index, lru_cache(maxsize=8)(convert)))  # moments repeat, days nearly so
 
     def run(self, cursor: Any, *values: Any) -> Any:
         """Execute once and return the cursor."""
@@ -94,14 +95,18 @@ class Group:
     measurements: list[_rows.Row] = field(default_factory=list)
     visits: dict[tuple[str | None, dt.date | None], int] = field(default_factory=dict)
 
-    def take(self, run: int, result: _rows.Prepared, kinds: Mapping[_rows.Kind, int]) -> None:
+    def take(self, run: int, result: _rows.Prepared, kinds: Sequence[int]) -> None:
         """Take in the rows of a run; ``kinds`` has the numbers of the kinds of its measurements."""
         self.waveforms += result.waveforms
         self.studies += [(run, *row) for row in result.studies]
         self.traces += [(run, *row) for row in result.traces]
         self.marks += [(run, *row) for row in result.marks]
-        self.measurements += [(run, position, study, kinds[kind], *rest)
-                              for position, study, kind, *rest in result.measurements]  # fmt: skip
+        self.measurements += [
+            (run, position, study, kind, value, sd, reason, distance, temperature, flags)
+            for kind, (position, study, _, value, sd, reason, distance, temperature, flags) in zip(
+                kinds, result.measurements, strict=True
+            )
+        ]
 
 
 class Writer:
@@ -279,10 +284,9 @@ class Writer:
             where = ", ".join(source.name for source in head.sources)
             self.add_covariates(cursor, visit_id, result.covariates, (where, now), run_id)
         waiting = Group() if group is None else group
-        for row in result.measurements:
-            if row[2] not in self._kinds:
-                self._kinds[row[2]] = self._one(cursor, self._find_kind, self._new_kind, _rows.kind_row(row[2]))
-        waiting.take(run_id, result, self._kinds)
+        known = self._kinds
+        kinds = [known.get(row[2]) or self._kind_id(cursor, row[2]) for row in result.measurements]
+        waiting.take(run_id, result, kinds)
         if group is None:
             self.flush(cursor, waiting)
         return run_id, superseded, namesakes
@@ -304,6 +308,10 @@ class Writer:
         """Forget the numbers of rows that an undone transaction may have made."""
         self._kinds.clear()
         self._analyses.clear()
+
+    def _kind_id(self, cursor: Any, kind: _rows.Kind) -> int:
+        self._kinds[kind] = self._one(cursor, self._find_kind, self._new_kind, _rows.kind_row(kind))
+        return self._kinds[kind]
 
     def _analysis_id(self, cursor: Any, parameters: str) -> int:
         known = self._analyses.get(parameters)
