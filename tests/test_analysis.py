@@ -279,7 +279,7 @@ def test_the_fingerprint_changes_with_the_detector(monkeypatch):
 
 
 def test_a_trace_shows_how_many_samples_it_has_and_not_all_of_them():
-    visit, _ = ncs.simulate.visit("P01", dt.date(2024, 1, 1), seed=1)
+    visit, _ = simulate.visit("P01", dt.date(2024, 1, 1), seed=1)
     trace = visit.studies[0].traces[0]
     shown = repr(trace)
     assert shown.startswith(f"Trace(samples_uv=<1 x {trace.n_samples}>, sampling_rate_hz=20000.0, ")
