@@ -9,7 +9,6 @@ Every case has its own seed and the same bytes come out every time. Expectations
 from __future__ import annotations
 
 import datetime as dt
-import json
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +19,6 @@ from benchmarks import _reference_truth as true
 from ncs import Subject, regression, simulate
 from ncs.io.edf_write import write_edf
 from ncs.model import Study, Visit, readonly_samples
-from ncs.quantities import QUANTITIES
 from ncs.simulate import (
     Cmap,
     Contamination,
@@ -44,19 +42,6 @@ MAINS = Contamination(noise_uv=10.0, mains_uv=40.0, mains_hz=50.0)
 DRIFT = Contamination(noise_uv=10.0, drift_uv=400.0, offset_uv=300.0)
 NOISY = simulate.CONDITIONS["1mV_50uV_tail_mains_drift"].contamination
 SENSORY_NOISE = replace(SENSORY_RECORDING.contamination, noise_uv=0.6)
-PER_UNIT = {"ms": 0.02, "uV.ms": 60.0, "uV": 20.0, "m/s": 0.3, "1": 0.01, "%": 0.5, "mA": 0.05, "Hz": 0.01, "%/mA": 0.5}
-"""Tolerances: a fifth to a tenth of what a careful reader of the screen would notice."""
-PER_QUANTITY = {
-    "sensory_onset_latency": 0.01, "sensory_peak_latency": 0.01, "mixed_onset_latency": 0.01,
-    "mixed_peak_latency": 0.01, "snap_amplitude": 0.2, "snap_peak_to_peak_amplitude": 0.4, "mixed_amplitude": 0.2,
-    "mixed_peak_to_peak_amplitude": 0.4, "f_amplitude": 5.0, "f_minimum_latency": 0.05, "f_mean_latency": 0.05,
-    "f_median_latency": 0.05, "f_maximum_latency": 0.05, "f_chronodispersion": 0.1, "h_latency": 0.05,
-    "h_minimum_latency": 0.05, "blink_r1_latency": 0.1, "blink_r2_ipsilateral_latency": 0.2,
-    "blink_r2_ipsilateral_median_latency": 0.2, "blink_r2_contralateral_latency": 0.2,
-    "blink_r2_contralateral_median_latency": 0.2, "f_stimuli": 0.5, "f_repeats": 0.5, "f_a_wave_sweeps": 0.5,
-    "scan_step_count": 0.5, "scan_d50": 0.5,
-}  # fmt: skip
-MARKS = {"onset_ms": 0.02, "peak_ms": 0.02, "end_ms": 0.05, "trough_ms": 0.05, "peak_uv": 20.0}
 ABOUT = """Reference recordings of `ncs check`: SIMULATED, nobody was examined.
 
 *.edf            recordings, made by `python -m benchmarks.make_reference fixtures/reference`
@@ -201,22 +186,6 @@ def cases() -> list[Made]:
     ]  # fmt: skip
 
 
-def tolerances() -> str:
-    """Return the tolerances as the text of their file."""
-    rows = {
-        name: {"tolerance": PER_QUANTITY.get(name, PER_UNIT[row.unit]), "unit": row.unit}
-        for name, row in QUANTITIES.items()
-        if row.unit in PER_UNIT
-    }
-    marks = {name: {"tolerance": most, "unit": "uV" if name.endswith("_uv") else "ms"} for name, most in MARKS.items()}
-    parts = {
-        section: ",\n".join(f"  {json.dumps(name)}: {json.dumps(row)}" for name, row in table.items())
-        for section, table in (("measurements", rows), ("marks", marks))
-    }
-    body = ",\n".join(f' "{section}": {{\n{text}\n }}' for section, text in parts.items())
-    return f'{{\n "ncs_tolerances": 1,\n{body}\n}}\n'
-
-
 def write(folder: Path, made: Made) -> None:
     visit = Visit(subject=Subject(id="SIMULATED"), date=DATE, studies=(made.study,))
     path = folder / f"{made.name}.edf"
@@ -228,7 +197,7 @@ def main(destination: str) -> None:
     folder = Path(destination)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "README.md").write_text(ABOUT, encoding="utf-8", newline="\n")
-    (folder / regression.TOLERANCES).write_text(tolerances(), encoding="utf-8", newline="\n")
+    (folder / regression.TOLERANCES).write_text(regression.tolerances_text(), encoding="utf-8", newline="\n")
     for made in cases():
         write(folder, made)
         print(made.name)

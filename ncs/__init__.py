@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ncs import detect, simulate
+    from ncs import detect, simulate, testing
     from ncs.analysis import analyze
     from ncs.batch import BatchSummary, analyze_files
     from ncs.errors import NcsError
@@ -46,7 +46,7 @@ _HOMES = {
     "read": "ncs.io",
     "to_mne": "ncs.exchange",
 }
-_MODULES = ("detect", "simulate")
+_MODULES = ("detect", "simulate", "testing")
 
 __all__ = [
     "BatchSummary",
@@ -72,6 +72,7 @@ __all__ = [
     "open_store",
     "read",
     "simulate",
+    "testing",
     "to_mne",
 ]
 

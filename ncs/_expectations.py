@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from ncs.errors import FileAccessError, InvalidInputError, Problem
+from ncs.io._in_one_step import write_in_one_step
 
 __all__ = [
     "EXPECTED", "MEASURED_MARKS", "TOLERANCES", "Content", "Entry", "Place", "Tolerances", "digest", "expected_path",
@@ -244,7 +245,7 @@ def write_entries(recording: Path, about: str, entries: Mapping[Place, Entry]) -
         parts.append(f' "{section}": [\n' + ",\n".join(f"  {json.dumps(row)}" for row in rows) + "\n ]")
     path = expected_path(recording)
     try:
-        path.write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8", newline="\n")
+        write_in_one_step(path, ("{\n" + ",\n".join(parts) + "\n}\n").encode())
     except OSError as error:
         raise no_access(path, "a file that can be written", error) from error
 

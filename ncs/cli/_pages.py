@@ -18,12 +18,13 @@ def write_page(name: str, text: str) -> None:
         When the file cannot be written.
     """
     from ncs.cli._output import clean, print_error, print_lines
+    from ncs.io._in_one_step import write_in_one_step
 
     if name == "-":
         print_lines(text.removesuffix("\n"))
         return
     try:
-        Path(name).write_text(text, encoding="utf-8", newline="\n")
+        write_in_one_step(Path(name), text.encode())
     except OSError as error:
         found = (error.strerror or str(error)).lower()
         folder = Path(name).parent

@@ -9,14 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from ncs.regression import CheckReport, FileReport, Move
+    from ncs.regression import CheckReport, FileReport
 
 __all__ = ["run"]
-
-_COLUMNS = (
-    ("recording", "left"), ("quantity", "left"), ("where", "left"), ("expected", "right"), ("now", "right"),
-    ("moved", "right"), ("tolerance", "right"), ("true", "right"), ("", "left"),
-)  # fmt: skip
 
 
 class CheckOutput(StrEnum):
@@ -68,39 +63,17 @@ def run(
 
 
 def _print_moves(report: CheckReport) -> None:
+    from ncs._moves import COLUMNS, cells
     from ncs.cli._output import clean, print_lines, print_table, table
 
-    rows = [[file.name, *_cells(move)] for file in report.files for move in file.moves]
+    rows = [[file.name, *cells(move)] for file in report.files for move in file.moves]
     if rows:
-        print_table(table(_COLUMNS, rows))
+        print_table(table([("recording", "left"), *COLUMNS], rows))
     for file in report.files:
         if file.problem:
             print_lines(f"{clean(file.name)}: {clean(file.problem)}")
     if not rows and not any(file.problem for file in report.files):
         print_lines("Nothing moved.")
-
-
-def _cells(move: Move) -> list[str]:
-    """Return what a line says of one move, from the quantity on."""
-    quantity = move.place.quantity + ("" if move.what in {"value", "reason"} else f" ({move.what})")
-    unit = f" {move.unit}" if move.unit and move.unit != "1" else ""
-    is_amount = isinstance(move.old, float) and isinstance(move.new, float)
-    return [
-        quantity,
-        move.place.words,
-        _word(move.old),
-        _word(move.new) + (unit if isinstance(move.new, float) else ""),
-        f"{move.new - move.old:+.4g}" if isinstance(move.old, float) and isinstance(move.new, float) else "",
-        "" if move.tolerance is None else f"{move.tolerance:g}",
-        "" if move.truth is None else _word(move.truth),
-        "BREACH" if move.breach else ("within" if is_amount else ""),
-    ]
-
-
-def _word(content: float | str | None) -> str:
-    if content is None:
-        return "-"
-    return content or "-" if isinstance(content, str) else f"{content:.6g}"
 
 
 def _print_json(report: CheckReport) -> None:
@@ -125,6 +98,7 @@ def _file_entry(file: FileReport) -> dict[str, Any]:
 
 
 def _write_page(name: str, report: CheckReport) -> None:
+    from ncs._moves import COLUMNS, cells
     from ncs.cli._pages import write_page
     from ncs.report.moved import MovedFile, OldMark, moved_page
 
@@ -136,8 +110,8 @@ def _write_page(name: str, report: CheckReport) -> None:
             is_drawn = move.what in {"value", "reason"} and at.trace is not None and at.sweep is None
             if is_drawn and at.quantity.endswith("_ms") and isinstance(move.old, float):
                 old.setdefault((at.study, at.trace or 0), []).append(OldMark(field=at.quantity, at_ms=move.old))
-        rows = tuple(tuple(_cells(move)) for move in file.moves)
+        rows = tuple(tuple(cells(move)) for move in file.moves)
         if rows or file.problem:
             files.append(MovedFile(name=file.name, problem=file.problem, rows=rows, result=file.result, old=old))
-    columns = tuple((heading, justify == "right") for heading, justify in _COLUMNS[1:])
+    columns = tuple((heading, justify == "right") for heading, justify in COLUMNS)
     write_page(name, moved_page(files, columns=columns, summary=str(report)))

@@ -16,7 +16,7 @@ from ncs.results import Measurement, Reason, TraceMarks
 
 __all__ = [
     "EDITED", "STIMULUS_FROM_ARTEFACT", "MarkedTrace", "SitePair", "StudyPart", "Value", "distal_to_proximal",
-    "edits_of", "ratio", "short_segment", "site_pairs", "velocity",
+    "edits_of", "known_sd", "ratio", "short_segment", "site_pairs", "velocity",
 ]  # fmt: skip
 
 _REASONS = {
@@ -106,7 +106,7 @@ class MarkedTrace:
             reason = Reason.NOT_MARKED if field_name in self.left_out else _REASONS.get(outcome, absent)
             return Value(value=None, reason=reason, edits=edits)
         sd = float(getattr(self.marks, sd_name)[0]) if sd_name and not edits else math.nan
-        return Value(value=number, sd=None if math.isnan(sd) else sd, edits=edits)
+        return Value(value=number, sd=known_sd(sd), edits=edits)
 
     def has(self, flag: Flag) -> bool:
         """Return whether the measured marks carry a flag."""
@@ -123,6 +123,11 @@ class MarkedTrace:
     def trace_flags(self) -> tuple[str, ...]:
         """Names of the flags that everything measured in the trace has, a velocity between two traces too."""
         return (STIMULUS_FROM_ARTEFACT,) if self.trace.provenance["stimulus_ms"] is Origin.ARTEFACT else ()
+
+
+def known_sd(sd: float) -> float | None:
+    """Return a standard deviation, ``None`` for NaN: a mark that a person set has none."""
+    return None if math.isnan(sd) else float(sd)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ncs.detect.marks import Marks, Outcome
-from ncs.measure._study import MarkedTrace, StudyPart, Value
+from ncs.measure._study import MarkedTrace, StudyPart, Value, known_sd
 from ncs.measure._technique import TechniqueMeasures, Window
 from ncs.model import Study, Technique, Trace
 from ncs.results import Reason
@@ -189,7 +189,8 @@ def _site(part: StudyPart, at: MarkedTrace) -> None:
 def _latencies(h_reflex: Marks, curves: Recruitment | Reason, trace: Trace) -> dict[str, tuple[Value, str]]:
     """Return the latency of the largest H reflex, and the shortest one of any that is large enough to be timed."""
     height = _amplitudes(h_reflex)
-    timed = np.isfinite(h_reflex.onset_ms) & (h_reflex.onset_sd_ms <= _MOST_SD_MS)
+    # An onset without a standard deviation is one that a person set; nobody doubts it.
+    timed = np.isfinite(h_reflex.onset_ms) & ~(h_reflex.onset_sd_ms > _MOST_SD_MS)
     if not timed.any():
         some = np.isfinite(h_reflex.peak_to_peak_uv).any()
         return dict.fromkeys(_LATENCIES, (Value.missing(Reason.TOO_NOISY if some else Reason.NO_RESPONSE), ""))
@@ -203,11 +204,11 @@ def _latencies(h_reflex: Marks, curves: Recruitment | Reason, trace: Trace) -> d
     onsets, sds = h_reflex.onset_ms[at_largest], h_reflex.onset_sd_ms[at_largest]
     large = np.flatnonzero(timed & (height >= _LEAST_SHARE * height.max()))
     shortest = int(large[h_reflex.onset_ms[large].argmin()])
-    sd = float(np.sqrt((sds**2).mean() / sds.size))
+    sd = known_sd(np.sqrt((sds**2).mean() / sds.size))
     return {
         "h_latency": (Value(value=float(np.median(onsets)), sd=sd), said),
         "h_minimum_latency": (
-            Value(value=float(h_reflex.onset_ms[shortest]), sd=float(h_reflex.onset_sd_ms[shortest])),
+            Value(value=float(h_reflex.onset_ms[shortest]), sd=known_sd(h_reflex.onset_sd_ms[shortest])),
             f"sweep {shortest + 1}",
         ),
     }

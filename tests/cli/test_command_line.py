@@ -15,7 +15,10 @@ from ncs.errors import InvalidInputError, Problem, ReadError
 from ncs.report.numbers import Notes, number
 from ncs.results import Measurement, Reason
 
-VERBS = ("analyze", "covariates", "change", "repeatability", "show", "report", "formats", "check", "simulate", "demo")
+VERBS = (
+    "analyze", "covariates", "change", "repeatability", "show", "report", "formats", "check", "reference", "simulate",
+    "demo",
+)  # fmt: skip
 
 
 def typed_in_a_shell(command, folder, **environment):
