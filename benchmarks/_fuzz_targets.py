@@ -18,7 +18,7 @@ from pathlib import Path
 
 from benchmarks import _mutations as mutations
 from ncs import simulate
-from ncs.errors import NcsError, NcsWarning
+from ncs.errors import NcsError, NcsWarning, advice_for
 from ncs.io import HEAD_BYTES, ReadRequest, load_protocol, load_sidecar, registry
 from ncs.io._complete import complete
 from ncs.io._stimulus_notes import read_note
@@ -65,7 +65,9 @@ def attempt(work: Callable[[bytes], object], content: bytes) -> Finding | None:
             warnings.simplefilter("ignore", NcsWarning)
             work(content)
     except NcsError as error:
-        str(error)
+        problems = getattr(error, "problems", ())
+        if problems and not (any(p.hint for p in problems) or advice_for(type(error).__name__, problems)):
+            return Finding("advice", f"nothing says what to do: {str(error)[:200]}")
     except Exception as error:  # noqa: BLE001  # whatever it is, it should not have come out
         own = [frame for frame in traceback.extract_tb(error.__traceback__) if "/ncs/" in frame.filename]
         last = own[-1] if own else traceback.extract_tb(error.__traceback__)[-1]

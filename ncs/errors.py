@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
 __all__ = [
     "AmbiguousFormatError",
@@ -42,6 +43,7 @@ __all__ = [
     "StoreLostError",
     "StoreVersionError",
     "UnknownFormatError",
+    "advice_for",
 ]
 
 
@@ -87,16 +89,29 @@ class NcsError(Exception):
 class _ProblemsError(NcsError):
     """An error that lists all problems of an input at once."""
 
+    advice: ClassVar[str] = ""
+
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems: tuple[Problem, ...] = tuple(problems)
         super().__init__(self.problems)
 
     def __str__(self) -> str:
-        return "\n".join(str(problem) for problem in self.problems)
+        advice = advice_for(type(self).__name__, self.problems)
+        return "\n".join([*map(str, self.problems), *([advice] if advice else [])])
+
+
+def advice_for(error: str, problems: Iterable[Problem]) -> str:
+    """Return what to do about an error of this name, where none of its problems says anything better; else nothing."""
+    kind = globals().get(error)
+    if not (isinstance(kind, type) and issubclass(kind, _ProblemsError)):
+        return ""
+    return "" if any(problem.hint for problem in problems) else kind.advice
 
 
 class ReadError(_ProblemsError, ValueError):
     """A file's content cannot be used; ``problems`` lists everything that is wrong with it."""
+
+    advice = "Correct the file or export it again; `ncs formats` lists what can be read."
 
 
 class UnknownFormatError(ReadError):
@@ -110,13 +125,19 @@ class AmbiguousFormatError(ReadError):
 class ConflictError(ReadError):
     """File, sidecar and protocol state different values for one field."""
 
+    advice = "Correct one of them, or remove the field there."
+
 
 class SidecarError(_ProblemsError, ValueError):
     """A sidecar or protocol file is wrong; ``problems`` lists every mistake in it."""
 
+    advice = "Correct it there; docs/sidecar.md and docs/protocol.md explain every field."
+
 
 class FileAccessError(_ProblemsError, OSError):
     """A file cannot be opened."""
+
+    advice = "Check its name, its folder, and who may read and write there."
 
 
 class InvalidInputError(NcsError, ValueError):

@@ -194,7 +194,9 @@ def _print_remarks(summary: BatchSummary, store: str) -> None:
         first, *rest = problem_lines([problem])
         print_error(f"warning: {clean(problem.file)}: {first}", *rest)
     for failure in summary.failures:
-        print_error(f"failed: {clean(failure.path)}", *problem_lines(failure.problems, indent="  "))
+        print_error(
+            f"failed: {clean(failure.path)}", *problem_lines(failure.problems, indent="  ", error=failure.error)
+        )
     print_error(f"{summary}.")
     if summary.n_not_retried:
         print_error(

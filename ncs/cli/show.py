@@ -205,4 +205,4 @@ def _show_failures(store: Store, output: OutputFormat) -> None:
     for failure in failures.to_dict(orient="records"):
         when = f"{failure['failed_utc']:%Y-%m-%d %H:%M} UTC"
         print_lines(f"{clean(failure['path'])}  ({when}, ncs {clean(failure['version'])})")
-        print_lines(*problem_lines(failure["problems"], indent="  "), "")
+        print_lines(*problem_lines(failure["problems"], indent="  ", error=failure["error"]), "")

@@ -155,7 +155,7 @@ def decode_header(content: bytes, faults: Faults) -> Header:
     """
     if len(content) < _FIXED_BYTES:
         found = f"{len(content)} bytes" if content else "an empty file"
-        faults.add("byte 0", "header", "at least 256 bytes", found, "the file is incomplete")
+        faults.add("byte 0", "header", "at least 256 bytes", found, "the file is incomplete: copy or export it again")
         faults.raise_if_fatal()
     is_bdf = content[:8] == b"\xffBIOSEMI"
     if not is_bdf and content[:8].strip(b" \0") != b"0":
@@ -199,7 +199,7 @@ def _decode_size(content: bytes, text: str, count: int, faults: Faults) -> int:
         faults.add("byte 184", "number of bytes in header", f"{needed}, for {count} signals", str(stated))
     if len(content) < needed:
         faults.add(f"byte {len(content)}", "header", f"{needed} bytes, for {count} signals",
-                   f"a file of {len(content)} bytes", "the file is incomplete")  # fmt: skip
+                   f"a file of {len(content)} bytes", "the file is incomplete: copy or export it again")  # fmt: skip
         faults.raise_if_fatal()
     return needed
 
