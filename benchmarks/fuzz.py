@@ -44,11 +44,12 @@ class Coverage:
     def watch(self, work: Callable[[], Finding | None]) -> tuple[Finding | None, bool]:
         """Return the result of ``work``, and whether it went where nothing went before."""
         known, self._left = len(self.seen), _MOST_LINES
+        before = sys.gettrace()  # that of `make coverage`, say
         sys.settrace(self._enter)
         try:
             finding = work()
         finally:
-            sys.settrace(None)
+            sys.settrace(before)
         return finding, len(self.seen) > known
 
     def _enter(self, frame, _event, _arg):

@@ -247,7 +247,8 @@ def write_entries(recording: Path, about: str, entries: Mapping[Place, Entry]) -
     try:
         write_in_one_step(path, ("{\n" + ",\n".join(parts) + "\n}\n").encode())
     except OSError as error:
-        raise no_access(path, "a file that can be written", error) from error
+        hint = "What was expected stays as it was. Free some space, or check the permissions, then update again."
+        raise no_access(path, "a file that can be written", error, hint) from error
 
 
 def _row(place: Place, entry: Entry) -> dict[str, Any]:
@@ -277,7 +278,7 @@ def _table(path: Path, document: Mapping[str, Any], section: str) -> dict[str, A
     return table
 
 
-def no_access(path: Path, expected: str, error: OSError) -> FileAccessError:
+def no_access(path: Path, expected: str, error: OSError, hint: str = "") -> FileAccessError:
     found = (error.strerror or str(error)).lower()
-    hint = f"A set for `ncs check` holds {TOLERANCES}, recordings, and STEM{EXPECTED} for each."
+    hint = hint or f"A set for `ncs check` holds {TOLERANCES}, recordings, and STEM{EXPECTED} for each."
     return FileAccessError([Problem(file=str(path), place="", field="", expected=expected, found=found, hint=hint)])

@@ -251,6 +251,7 @@ def _write_pages(
     covariates: Sequence[Covariate],
     shown: list[tuple[VisitResult, ...]],
 ) -> tuple[Path, Path]:
+    from ncs.io._in_one_step import write_in_one_step
     from ncs.report import cohort_page, visit_page
 
     results = [result for visit in shown for result in visit]
@@ -259,6 +260,9 @@ def _write_pages(
         folder / "cohort.html": cohort_page(table, cohort, covariates=covariates, results=results, notice=LABEL),
     }
     for path, text in texts.items():
-        path.write_text(text, encoding="utf-8")
+        try:
+            write_in_one_step(path, text.encode())
+        except OSError as error:
+            raise _unusable(path, "a file that can be written", (error.strerror or str(error)).lower()) from error
     visit, together = texts
     return visit, together

@@ -254,7 +254,7 @@ def readonly_samples(samples_uv: object) -> SampleArray:
     InvalidInputError
         When the array is not one- or two-dimensional.
     """
-    array = np.array(samples_uv, dtype=np.float32, order="C", copy=None)
+    array = np.asarray(samples_uv, dtype=np.float32, order="C")
     if array.ndim == 1:
         array = array[np.newaxis, :]
     if array.ndim != 2:

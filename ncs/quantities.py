@@ -164,12 +164,14 @@ _SIGMOID = "Klimstra & Zehr 2008, Exp Brain Res 186:93 (recalled)"
 # name, unit, heading, per, decimals, definition, source
 _LATE = (
     ("f_minimum_latency", "ms", "F min", "site", 2,
-     "Shortest onset latency of the F waves of a series, at the first deflection of either polarity.", _NORMATIVE_F),
+     ("Shortest onset latency of the F waves of a series, at the first deflection of either polarity: the expected "
+      "shortest of the true ones, given how uncertain each is."), _NORMATIVE_F),
     ("f_mean_latency", "ms", "F mean", "site", 2,
      "Mean onset latency of the F waves of a series; a repeat of the same wave counts once.", _NORMATIVE_F),
     ("f_median_latency", "ms", "F median", "site", 2,
      "Median onset latency of the F waves of a series; a repeat of the same wave counts once.", _NORMATIVE_F),
-    ("f_maximum_latency", "ms", "F max", "site", 2, "Longest onset latency of the F waves of a series.", _NORMATIVE_F),
+    ("f_maximum_latency", "ms", "F max", "site", 2,
+     "Longest onset latency of the F waves of a series: the expected longest of the true ones.", _NORMATIVE_F),
     ("f_chronodispersion", "ms", "chronodisp.", "site", 2, "Longest minus shortest F latency.", _NORMATIVE_F),
     ("f_persistence", "%", "persist.", "site", 0,
      ("Share of the stimuli that an F wave (at least 40 uV peak to peak and above the noise) follows; repeats count, "

@@ -1,10 +1,21 @@
 """Fixtures every test may use."""
 
 import os
+import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 
 import pytest
+
+
+def pytest_collection_modifyitems(items):
+    """Leave out campaigns where the kernels run as plain Python, some 100 times slower."""
+    if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
+        skip = pytest.mark.skip(reason="a campaign, for which plain Python (NUMBA_DISABLE_JIT) takes minutes")
+        for item in items:
+            if item.get_closest_marker("campaign"):
+                item.add_marker(skip)
 
 
 @pytest.fixture(scope="session")
@@ -15,6 +26,26 @@ def recordings() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real recordings at {folder} (set NCS_RECORDINGS to their folder)")
     return folder
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Make a file system of a given size, ``small_disk("600k")``, where whoever runs the tests may mount one."""
+    mounted = []
+
+    def mount(size):
+        folder = tmp_path / f"disk{len(mounted)}"
+        folder.mkdir()
+        program = shutil.which("mount")
+        options = ["-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+        if program is None or subprocess.run([program, *options], capture_output=True, check=False).returncode:
+            pytest.skip("a small disk cannot be mounted here")
+        mounted.append(folder)
+        return folder
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @pytest.fixture(scope="session")

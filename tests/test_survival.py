@@ -64,6 +64,7 @@ def test_the_comparison_notices_what_is_missing(undisturbed, archive, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.campaign
 def test_killed_at_any_instant(archive, undisturbed, tmp_path):
     """Fifty instants spread over the whole of a batch; every third store is hit a second time."""
     random_numbers = random.Random(20240305)
@@ -227,25 +228,13 @@ def test_a_store_that_is_locked_ends_the_batch(archive, undisturbed, tmp_path, m
         assert_equal(undisturbed, content(store, memory=True))
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 600 kB, where whoever runs the tests may mount one."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = shutil.which("mount")
-    options = ["-t", "tmpfs", "-o", "size=600k", "tmpfs", str(folder)]
-    if mount is None or subprocess.run([mount, *options], capture_output=True, check=False).returncode:
-        pytest.skip("a small disk cannot be mounted here")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
 def test_a_full_disk_ends_the_batch(archive, undisturbed, small_disk):
-    url = small_disk / "a.db"
+    folder = small_disk("600k")
+    url = folder / "a.db"
     with pytest.raises(StoreAccessError) as caught:
         survivor.analyse(archive, url)
     assert "Free some space, then start again: what was committed is kept." in str(caught.value)
-    subprocess.run(["mount", "-o", "remount,size=20m", str(small_disk)], check=True)
+    subprocess.run(["mount", "-o", "remount,size=20m", str(folder)], check=True)
     assert 0 < len(stored(url)["runs"]) < len(undisturbed["runs"])
     survivor.analyse(archive, url)
     assert_equal(undisturbed, stored(url))

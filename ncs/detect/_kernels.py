@@ -11,8 +11,9 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from ncs.detect._compiled import kernel
 
 Array = NDArray[Any]
 
@@ -56,9 +57,11 @@ METHOD_TANGENT = 4
 METHOD_SECOND_DERIVATIVE = 5
 METHOD_RISING_RUN = 6
 METHOD_AIC = 7
+ROUNDING = 2.3e-16
+"""Of a number, by which a sum may be off for every number added."""
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def last_crossing(y: Array, lo: int, peak: int, level: float) -> float:
     """Walk back from the peak; return the position where ``y`` last rose through ``level``, NaN if it never did."""
     i = peak
@@ -69,7 +72,7 @@ def last_crossing(y: Array, lo: int, peak: int, level: float) -> float:
     return float(i + (level - y[i]) / (y[i + 1] - y[i]))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def sd_crossing(y: Array, lo: int, peak: int, level: float, hold: int) -> float:
     """Return the last upward crossing of ``level`` after which ``y`` stays above it for ``hold`` samples."""
     i = peak - 1
@@ -86,7 +89,7 @@ def sd_crossing(y: Array, lo: int, peak: int, level: float, hold: int) -> float:
     return math.nan
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def tangent_foot(y: Array, lo: int, peak: int, base: float, half: int) -> float:
     """Return where the tangent at the steepest rise meets the baseline; slope over ``2 * half`` samples."""
     best = 0.0
@@ -101,7 +104,7 @@ def tangent_foot(y: Array, lo: int, peak: int, base: float, half: int) -> float:
     return float(at - (y[at] - base) / best)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def curvature_peak(y: Array, lo: int, peak: int, half: int) -> float:
     """Return the position of the largest second derivative before the steepest rise.
 
@@ -152,7 +155,7 @@ def curvature_peak(y: Array, lo: int, peak: int, half: int) -> float:
     return at + parabola_offset(before, best, after) if first < at < steepest else float(at)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def parabola_offset(left: float, middle: float, right: float) -> float:
     """Return the position of the extremum of a parabola through three equidistant values, relative to the middle."""
     bend = left - 2 * middle + right
@@ -161,7 +164,7 @@ def parabola_offset(left: float, middle: float, right: float) -> float:
     return max(-0.5, min(0.5, 0.5 * (left - right) / bend))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def rising_run(y: Array, lo: int, peak: int, shortest: int) -> float:
     """Return the start of the longest run of rising samples before the peak, if longer than ``shortest`` samples."""
     best = 0
@@ -180,7 +183,7 @@ def rising_run(y: Array, lo: int, peak: int, shortest: int) -> float:
     return float(at)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def aic_minimum(y: Array, lo: int, peak: int) -> float:
     """Return the minimum of Akaike's criterion for a change of variance within ``[lo, peak]`` (Maeda 1985)."""
     n = peak - lo + 1
@@ -206,7 +209,7 @@ def aic_minimum(y: Array, lo: int, peak: int) -> float:
         left = head2 / k - (head / k) ** 2
         rest = n - k
         right = (square - head2) / rest - ((total - head) / rest) ** 2
-        if left <= 0 or right <= 0:
+        if left <= 0 or right * rest <= n * ROUNDING * square:  # a plateau's variance is what rounding leaves
             continue
         value = k * math.log(left) + (rest - 1) * math.log(right)
         if value < best:
@@ -258,7 +261,7 @@ NO_BASELINE = 2
 MULTIPLE_PEAKS = 8
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def load(row: Array, y: Array, total: Array) -> tuple[float, float, bool]:
     """Copy a sweep negative up with its running sum; return lowest, highest, and whether all is finite."""
     low = math.inf
@@ -275,7 +278,7 @@ def load(row: Array, y: Array, total: Array) -> tuple[float, float, bool]:
     return low, high, math.isfinite(acc)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def step_noise(y: Array, density: float, least: float) -> float:
     """Return ``density``, raised to the variance of a converter's rounding where that is larger.
 
@@ -292,7 +295,7 @@ def step_noise(y: Array, density: float, least: float) -> float:
     return max(density, step * step / 12.0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def box_mean(total: Array, first: int, last: int) -> float:
     """Return the mean of the samples ``first`` to ``last`` (exclusive), cut to the sweep; NaN where nothing is left."""
     a = max(first, 0)
@@ -300,7 +303,7 @@ def box_mean(total: Array, first: int, last: int) -> float:
     return (total[b] - total[a]) / (b - a) if b > a else math.nan
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def bend_noise(total: Array, first: int, last: int, width: int, lag: int) -> float:
     """Return the variance of means over ``width`` samples in ``[first, last)`` from second differences over ``lag``.
 
@@ -321,7 +324,7 @@ def bend_noise(total: Array, first: int, last: int, width: int, lag: int) -> flo
     return (even + odd) / (6.0 * width * width * count)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def second_difference(total: Array, i: int, width: int, lag: int) -> float:
     """Return the squared second difference over ``lag`` of sums over ``width`` samples."""
     j = i + lag
@@ -333,7 +336,7 @@ def second_difference(total: Array, i: int, width: int, lag: int) -> float:
     return float(d * d)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def quiet_level(
     total: Array,
     skip_first: int,
@@ -369,7 +372,7 @@ def quiet_level(
     return float(scratch[int(rank * (count - 1))] * (1.0 + (1.8 - 3.0 * rank) * math.sqrt(1.0 / freedom)))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def noise_density(total: Array, skip_first: int, skip_last: int, rate: float, scratch: Array) -> tuple[float, float]:
     """Return the noise variance, and the variance per sample as it counts in means over many samples.
 
@@ -383,7 +386,7 @@ def noise_density(total: Array, skip_first: int, skip_last: int, rate: float, sc
     return variance, coarse if coarse > 1.7 * density else density
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def largest_rise(total: Array, lo: int, hi: int, half: int, base: float) -> tuple[int, int, float]:
     """Return foot and top of the largest rise of the smoothed sweep in ``[lo, hi)``, and its height.
 
@@ -406,7 +409,7 @@ def largest_rise(total: Array, lo: int, hi: int, half: int, base: float) -> tupl
     return best_foot, best_top, best
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def first_summit(total: Array, lo: int, top: int, half: int, base: float, least: float) -> tuple[int, int]:
     """Return foot and position of the first peak in ``[lo, top]``.
 
@@ -432,7 +435,7 @@ def first_summit(total: Array, lo: int, top: int, half: int, base: float, least:
     return foot, top
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def fall_back(total: Array, foot: int, start: int, half: int, level: float) -> float:
     """Walk back from ``start`` to where the smoothed sweep last rose through ``level``; not before ``foot``."""
     after = box_mean(total, start - half, start + half + 1)
@@ -448,7 +451,7 @@ def fall_back(total: Array, foot: int, start: int, half: int, level: float) -> f
     return float(foot)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def solve(a: Array, g: Array, n: int) -> bool:
     """Solve ``a x = g`` (symmetric, positive definite; the lower half of ``a`` is used) into ``g``.
 
@@ -480,7 +483,7 @@ def solve(a: Array, g: Array, n: int) -> bool:
     return True
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def nuisance_at(t_ms: float, basis: Array) -> None:
     """Fill ``basis`` with the nuisance functions at a time after the stimulus: level, drift, tails, mains."""
     basis[0] = 1.0
@@ -492,7 +495,7 @@ def nuisance_at(t_ms: float, basis: Array) -> None:
     basis[5] = math.cos(phase) - 1.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def cut_evenly(first: int, last: int, pieces: int, edge: Edge, count: int) -> int:
     """Append at most ``pieces`` bins of about equal width that cover ``[first, last)``; return the new count."""
     span = last - first
@@ -504,7 +507,7 @@ def cut_evenly(first: int, last: int, pieces: int, edge: Edge, count: int) -> in
     return count
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def cut_bins(pre: int, before: int, lo: int, onset: float, scale: float, top: int, edge: Edge) -> tuple[int, int]:
     """Cut the fitted stretch into bins; return how many are quiet (before the rise), and how many there are."""
     quiet = cut_evenly(pre, before, PRE_BINS, edge, 0)
@@ -522,7 +525,7 @@ def cut_bins(pre: int, before: int, lo: int, onset: float, scale: float, top: in
     return quiet, count
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def fill_bins(total: Array, p0: float, rate: float, density: float, quiet: int, count: int, edge: Edge) -> None:
     """Average the samples of every bin, and gather the normal equations of the quiet ones."""
     for b in range(count):
@@ -543,7 +546,7 @@ def fill_bins(total: Array, p0: float, rate: float, density: float, quiet: int, 
                 edge.quiet[i, j] += w * edge.row[b, j]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def quiet_equations(edge: Edge, n_par: int) -> None:
     """Start the normal equations at the estimate: priors and quiet bins."""
     for i in range(n_par):
@@ -559,7 +562,7 @@ def quiet_equations(edge: Edge, n_par: int) -> None:
             edge.g[i] -= edge.quiet[i, j] * edge.x[j]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def add_row(edge: Edge, row: Array, weight: float, difference: float, n_par: int) -> None:
     """Add one bin to the normal equations, of which the lower half is kept."""
     for i in range(n_par):
@@ -569,7 +572,7 @@ def add_row(edge: Edge, row: Array, weight: float, difference: float, n_par: int
             edge.a[i, j] += w * row[j]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def rise_row(edge: Edge, b: int, rise: Rise, n_modes: int, scale: float) -> tuple[float, float]:
     """Complete the design row of a bin at the estimate; return the model there and the variance of its shape.
 
@@ -605,7 +608,7 @@ def rise_row(edge: Edge, b: int, rise: Rise, n_modes: int, scale: float) -> tupl
     return model + height * shape, rest * rest
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def edge_equations(edge: Edge, rise: Rise, quiet: int, count: int, n_modes: int) -> None:
     """Fill the normal equations of the whole model at the estimate."""
     n_par = P_MODES + n_modes
@@ -616,7 +619,7 @@ def edge_equations(edge: Edge, rise: Rise, quiet: int, count: int, n_modes: int)
         add_row(edge, edge.row[b], 1.0 / (1.0 / edge.weight[b] + rest), edge.value[b] - model, n_par)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def rise_misfit(edge: Edge, rise: Rise, quiet: int, count: int, n_modes: int) -> float:
     """Return the misfit of the bins on the rise at the estimate, up to a constant."""
     scale = math.exp(edge.x[P_SCALE])
@@ -628,7 +631,7 @@ def rise_misfit(edge: Edge, rise: Rise, quiet: int, count: int, n_modes: int) ->
     return misfit
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def start_edge(
     total: Array,
     lo: int,
@@ -675,7 +678,7 @@ def start_edge(
     return min(max(top, lo + 4), summit + 1)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def fit_edge(
     total: Array,
     lo: int,
@@ -724,7 +727,7 @@ def fit_edge(
     return quiet, count
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def rise_gain(edge: Edge, rise: Rise, quiet: int, count: int, n_modes: int) -> float:
     """Return by how much twice the log likelihood (with priors) of the fitted rise exceeds that of a sweep without one.
 
@@ -756,7 +759,7 @@ def rise_gain(edge: Edge, rise: Rise, quiet: int, count: int, n_modes: int) -> f
     return without - full
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def quiet_misfit(edge: Edge) -> float:
     """Return the misfit of the quiet bins at the estimate, up to a constant."""
     value = 0.0
@@ -768,7 +771,7 @@ def quiet_misfit(edge: Edge) -> float:
     return value
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def spread_of(a: Array, n: int, gradient: Array) -> float:
     """Return the standard deviation of a linear function of the estimate; ``a`` is the factor of its precision."""
     variance = 0.0
@@ -781,7 +784,7 @@ def spread_of(a: Array, n: int, gradient: Array) -> float:
     return math.sqrt(variance)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def onset_of(edge: Edge, rise: Rise, share: float, gradient: Array) -> tuple[float, float]:
     """Return where the fitted rise crosses ``share`` of its height, in samples, and the standard deviation of that.
 
@@ -821,7 +824,7 @@ def onset_of(edge: Edge, rise: Rise, share: float, gradient: Array) -> tuple[flo
     return x[P_ONSET] + scale * u, math.hypot(scale * rest / slope, spread)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def nuisance_value(edge: Edge, t_ms: float, basis: Array) -> float:
     """Return the fitted nuisance (level, drift, tails, mains) at a time after the stimulus."""
     nuisance_at(t_ms, basis)
@@ -831,7 +834,7 @@ def nuisance_value(edge: Edge, t_ms: float, basis: Array) -> float:
     return value
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def cubic_top(y: Array, middle: int, half: int, sign: float) -> tuple[float, float, float]:
     """Fit a cubic to ``sign * y`` around ``middle``; return position and value of its maximum, and its curvature there.
 
@@ -870,13 +873,13 @@ def cubic_top(y: Array, middle: int, half: int, sign: float) -> tuple[float, flo
         if bend >= 0:
             break
         t -= (c1 + 2 * c2 * t + 3 * c3 * t * t) / bend
-    if not abs(t) <= m:
+    if not (abs(t) <= m and 2 * c2 + 6 * c3 * t <= 0):  # the cubic has no top there, its parabola has
         t = max(-m, min(m, -c1 / (2 * c2)))
         c3 = 0.0
     return middle + t, c0 + t * (c1 + t * (c2 + t * c3)), 2 * c2 + 6 * c3 * t
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def peak_share(snr: float) -> float:
     """Return above which share of the peak's height its time is fitted: the more noise, the further down the flanks.
 
@@ -885,7 +888,7 @@ def peak_share(snr: float) -> float:
     return min(0.9, max(0.5, 0.5 + 0.2 * math.log(max(snr, 1.0) / 20.0) / math.log(5.0)))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def width_above(total: Array, at: int, half: int, level: float, most: int) -> int:
     """Return how far the smoothed sweep stays above ``level`` on both sides of ``at``, at the most ``most`` samples."""
     k = 1
@@ -898,7 +901,7 @@ def width_above(total: Array, at: int, half: int, level: float, most: int) -> in
     return k
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def is_clipped(y: Array, low: float, high: float, around: int, amplitude: float, rate: float) -> bool:
     """Return whether the sweep stands still at its extreme around a sample: for long, or with steep flanks."""
     n = y.shape[0]
@@ -924,7 +927,7 @@ def is_clipped(y: Array, low: float, high: float, around: int, amplitude: float,
     return flank > 0.01 * amplitude
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def extreme_sample(y: Array, at: int, half: int, sign: float) -> int:
     """Return the sample around ``at`` where ``sign * y`` is largest."""
     best = max(at - half, 0)
@@ -934,7 +937,7 @@ def extreme_sample(y: Array, at: int, half: int, sign: float) -> int:
     return best
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def falling_crossing(total: Array, start: int, hi: int, half: int, level: float) -> float:
     """Return where the smoothed sweep first falls to ``level`` from ``start`` on, NaN if it does not before ``hi``."""
     before = box_mean(total, start - half, start + half + 1)
@@ -948,7 +951,7 @@ def falling_crossing(total: Array, start: int, hi: int, half: int, level: float)
     return math.nan
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def last_return(total: Array, end: float, hi: int, half: int, base: float, threshold: float, gap: int) -> float:
     """Return the return to ``base`` of the last later peak above ``base + threshold``; ``end`` if there is none.
 
@@ -967,7 +970,7 @@ def last_return(total: Array, end: float, hi: int, half: int, base: float, thres
     return result
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def falls_before(total: Array, lo: int, foot: int, half: int) -> float:
     """Return how far the smoothed sweep falls from its highest point in ``[lo, foot]`` to the foot."""
     low = box_mean(total, foot - half, foot + half + 1)
@@ -977,7 +980,7 @@ def falls_before(total: Array, lo: int, foot: int, half: int) -> float:
     return high - low
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def area_between(total: Array, onset: float, end: float, n: int) -> float:
     """Return the integral of the sweep from ``onset`` to ``end`` (positions of samples), by whole and part samples.
 
@@ -990,7 +993,7 @@ def area_between(total: Array, onset: float, end: float, n: int) -> float:
     return float(total[b] - total[a] + first * (a - 0.5 - onset) + last * (end - b + 0.5))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def rule_onset(
     method: int,
     y: Array,
@@ -1018,7 +1021,7 @@ def rule_onset(
     return aic_minimum(y, lo, peak)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def mark_sweeps(
     samples: Array,
     stimulus_ms: Array,
@@ -1055,7 +1058,7 @@ def mark_sweeps(
             codes[s, 0] = INVALID_INPUT
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def ringing_end(y: Array, lo: int, until: int, hi: int, half: int) -> int:
     """Return where the ringing of the artefact is over: after the last change that is twice as steep as any later one.
 
@@ -1074,7 +1077,7 @@ def ringing_end(y: Array, lo: int, until: int, hi: int, half: int) -> int:
     return lo
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def mark_one(
     y: Array,
     total: Array,
@@ -1136,7 +1139,7 @@ def mark_one(
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def measure_response(
     y: Array,
     total: Array,
@@ -1231,7 +1234,7 @@ def measure_response(
     return outcome
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def negative_peak(
     y: Array,
     total: Array,
@@ -1258,7 +1261,7 @@ def negative_peak(
     row[5] = math.sqrt(2.25 * density / (2 * reach + 1) + floor_sd * floor_sd)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def floor_limit(total: Array, onset: float, foot: int, half: int, base: float, smooth: float) -> float:
     """Return how far from the baseline of before the stimulus the fitted nuisance may be under the peak.
 
@@ -1270,7 +1273,7 @@ def floor_limit(total: Array, onset: float, foot: int, half: int, base: float, s
     return seen + MAINS_SD_UV + 3 * smooth if math.isfinite(seen) else math.inf
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def checked_onset(
     total: Array,
     edge: Edge,
@@ -1309,7 +1312,7 @@ def checked_onset(
     return onset, onset_sd
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def presence(
     edge: Edge,
     total: Array,
@@ -1365,7 +1368,7 @@ def presence(
     return FOUND
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def lowest_between(total: Array, first: int, last: int, half: int) -> int:
     """Return where the smoothed sweep is lowest in ``[first, last]``."""
     at = first
@@ -1378,7 +1381,7 @@ def lowest_between(total: Array, first: int, last: int, half: int) -> int:
     return at
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def stays_high(total: Array, top: int, hi: int, half: int, level: float, longest: int) -> bool:
     """Return whether the smoothed sweep stays above ``level`` for longer than ``longest`` samples after ``top``.
 
@@ -1392,7 +1395,7 @@ def stays_high(total: Array, top: int, hi: int, half: int, level: float, longest
     return True
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def repeats(
     total: Array, blank: int, lo: int, start: int, top: int, half: int, period: float, summit: float, size: float
 ) -> bool:
@@ -1414,7 +1417,7 @@ def repeats(
     return False
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def usual_change(total: Array, before: int, late: int, hi: int, half: int, pace: int, scratch: Array) -> float:
     """Return the robust standard deviation of changes over ``pace`` samples away from stimulus and response.
 
@@ -1440,7 +1443,7 @@ def usual_change(total: Array, before: int, late: int, hi: int, half: int, pace:
     return 1.4826 * float(scratch[count // 2]) if count >= 8 else 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def crossing_with_sd(total: Array, foot: int, top: int, half: int, level: float, density: float) -> tuple[float, float]:
     """Return where the smoothed sweep last rises through a level before ``top``, and the standard deviation of that."""
     at = fall_back(total, foot, top, half, level)
@@ -1451,7 +1454,7 @@ def crossing_with_sd(total: Array, foot: int, top: int, half: int, level: float,
     return at, sd
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def after_peak(
     y: Array,
     total: Array,
@@ -1493,7 +1496,7 @@ def after_peak(
     positive_peak(y, total, p0, hi, top, half, density, floor, peak, rate, row)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def positive_peak(
     y: Array,
     total: Array,

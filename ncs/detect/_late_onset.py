@@ -1,6 +1,8 @@
-"""The onset of a late response: a learned rise with a free time scale, fitted below 60 % of the first deflection.
+"""The onset of a late response, from what is learned of how such waves rise.
 
-The shapes are made by ``benchmarks/learn_late_rise.py``, never edited by hand.
+A wave is laid with the 60 % crossing of its first deflection at time 0. What is learned is a mixture of kinds of rise,
+each a mean, a few modes and what they leave, and where the onset lies in each kind: a small wave or dip that noise
+hides may come before what is seen. The shapes are made by ``benchmarks/learn_late_rise.py``, never edited by hand.
 """
 
 from __future__ import annotations
@@ -14,53 +16,79 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LateRise", "crossing_60", "late_rise", "rise_onset"]
+__all__ = ["BIN_MS", "CROSSING", "LateRise", "crossing_60", "late_rise", "rise_onset"]
 
 Array = NDArray[Any]
 
 CROSSING: Final = 0.6
-"""The rise is fitted up to this share of the first deflection."""
-BEFORE_MS: Final = 5.0
+"""Share of the first deflection whose crossing is time 0."""
 BIN_MS: Final = 0.1
-SCALE_STEP_MS: Final = 0.04
-SCALES_MS: Final = (0.1, 6.0)
 HEIGHT_SD: Final = 0.15
 """How far the height of the smoothed extreme may be off, as a share."""
 BASELINE_SD: Final = 3.0
 BASELINE_SHARE: Final = 0.01
 """How far the baseline may be off, in standard deviations of the noise and as a share of the height.
 
-It may drift by the latter over ``BEFORE_MS``.
+It may drift by the latter from the first bin to the crossing.
 """
 ONSET_SHARE: Final = 0.02
 CLEAR_NOISE: Final = 3.0
+AGREE_SD: Final = 3.0
 LEAST_SD_MS: Final = 0.05
 LEAST_NOISE_SHARE: Final = 1e-4
 FEWEST_BINS: Final = 8
+STEP_MS: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LateRise:
-    """Learned rise over scaled time (0 at the onset, 1 at 60 %): mean, modes, what they leave, and the time scale."""
+    """Kinds of rise over time from the 60 % crossing, the first deflection upwards and of height one.
 
-    first: float
-    step: float
+    Parameters
+    ----------
+    first_ms, step_ms
+        Times of the ``n_times`` points.
+    weight
+        How frequent each kind is, shape ``(n_kinds,)``.
+    mean, rest
+        Mean, and standard deviation of what the modes leave, shape ``(n_kinds, n_times)``.
+    modes
+        Each one standard deviation large, shape ``(n_kinds, n_modes, n_times)``.
+    onset_ms, onset_modes_ms, onset_rest_ms
+        The same for the time of the onset; shapes ``(n_kinds,)``, ``(n_kinds, n_modes)`` and ``(n_kinds,)``.
+    """
+
+    first_ms: float
+    step_ms: float
+    weight: Array
     mean: Array
     modes: Array
-    prior_sd: Array
     rest: Array
-    log_scale: float
-    log_scale_sd: float
+    onset_ms: Array
+    onset_modes_ms: Array
+    onset_rest_ms: Array
+
+    def at(self, time_ms: Array) -> tuple[Array, Array, Array]:
+        """Return mean, modes and rest at other times, the ends where there is no more; the last axis is time."""
+        last = self.mean.shape[1] - 1
+        position = np.clip((time_ms - self.first_ms) / self.step_ms, 0.0, last)
+        low = np.minimum(position.astype(np.intp), last - 1)
+        share = position - low
+        mean, modes, rest = (
+            shape[..., low] * (1.0 - share) + shape[..., low + 1] * share
+            for shape in (self.mean, self.modes, self.rest)
+        )
+        return mean, modes, rest
 
 
 @cache
 def late_rise(response: str) -> LateRise:
     """Return the learned rise of a response."""
     with files("ncs.detect").joinpath("late_rise.npz").open("rb") as stream, np.load(stream) as data:
-        first, step = (float(x) for x in data[f"{response}_grid"])
-        middle, spread = (float(x) for x in data[f"{response}_log_scale"])
-        parts = {name: data[f"{response}_{name}"] for name in ("mean", "modes", "prior_sd", "rest")}
-    return LateRise(first=first, step=step, log_scale=middle, log_scale_sd=spread, **parts)
+        first, step = (float(x) for x in data[f"{response}_times"])
+        names = ("weight", "mean", "modes", "rest", "onset_ms", "onset_modes_ms", "onset_rest_ms")
+        parts = {name: data[f"{response}_{name}"].astype(np.float64) for name in names}
+    return LateRise(first_ms=first, step_ms=step, **parts)
 
 
 def crossing_60(y: Array, top: int, height: float) -> float:
@@ -73,9 +101,9 @@ def crossing_60(y: Array, top: int, height: float) -> float:
 
 
 def rise_onset(
-    rise: LateRise, y: Array, crossed: float, *, height: float, largest: float, noise_uv: float, rate_khz: float
+    rise: LateRise, y: Array, crossed: float, *, height: float, largest: float, noise_uv: Array, rate_khz: float
 ) -> tuple[float, float]:
-    """Return the onset of a rise and its standard deviation, in columns.
+    """Return the onset of a rise and its standard deviation, in columns; NaN where too little comes before it.
 
     Parameters
     ----------
@@ -88,72 +116,85 @@ def rise_onset(
     height, largest
         Of the first deflection, and of the largest one.
     noise_uv
-        Of ``y`` averaged over ``BIN_MS``.
+        Of ``y`` averaged over ``BIN_MS``, at every column.
     rate_khz
         Columns per millisecond.
 
     Notes
     -----
-    The likelihood over the time scale, with everything else integrated out, times the learned distribution of time
-    scales; its mean and standard deviation are the estimate. Where 2 % of the largest deflection stand clear of the
-    noise, no shape is needed: the crossing of that level, above the fitted baseline, is the onset.
+    Each kind of rise has its likelihood, with height, modes and baseline integrated out, and its own onset. The median
+    of the mixture is the onset, the root mean square about it its standard deviation. Where 2 % of the largest
+    deflection stand clear of the noise, no shape is needed: the crossing of that level, above the fitted baseline, is
+    the onset.
     """
-    noise_uv = max(noise_uv, LEAST_NOISE_SHARE * height)
     width = max(1, round(BIN_MS * rate_khz))
     last = int(crossed) + 1
-    count = min(last, round(BEFORE_MS * rate_khz)) // width
-    if count < FEWEST_BINS:
+    before = min(last, round(-rise.first_ms * rate_khz)) // width
+    longest = rise.first_ms + rise.step_ms * (rise.mean.shape[1] - 1)
+    after = max(0, min(y.size - last, round(longest * rate_khz)) // width)
+    if before < FEWEST_BINS:
         return math.nan, math.nan
-    start = last - count * width
-    value = y[start:last].reshape(count, width).mean(axis=1)
-    before = (start + (np.arange(count) + 0.5) * width - 0.5 - crossed) / rate_khz
-    scale = np.arange(SCALES_MS[0], min(SCALES_MS[1], -float(before[0])), SCALE_STEP_MS)
-    score, baseline = _scores(rise, value, before, scale, height, noise_uv)
-    weight = np.exp(-0.5 * (score - score.min()))
-    weight /= weight.sum()
-    middle = float(weight @ scale)
-    if ONSET_SHARE * largest > CLEAR_NOISE * noise_uv:
-        seen = _crossing(value - weight @ baseline, before, ONSET_SHARE * largest)
-        if seen is not None:
-            at_ms, per_uv = seen
-            return crossed + at_ms * rate_khz, math.hypot(noise_uv * per_uv, LEAST_SD_MS) * rate_khz
-    spread = math.sqrt(max(float(weight @ (scale - middle) ** 2), 0.0) + SCALE_STEP_MS**2 / 12)
-    return crossed - middle * rate_khz, spread * rate_khz
+    start = last - before * width
+    value, noise = (
+        row[start : last + after * width].reshape(before + after, width).mean(axis=1) for row in (y, noise_uv)
+    )
+    noise = np.maximum(noise, LEAST_NOISE_SHARE * height)
+    time_ms = (start + (np.arange(value.size) + 0.5) * width - 0.5 - crossed) / rate_khz
+    weight, onset_ms, sd_ms, baseline = _kinds(rise, value, time_ms, height, noise)
+    middle = _median(weight, onset_ms, sd_ms)
+    spread = math.sqrt(float(weight @ (sd_ms**2 + (onset_ms - middle) ** 2)))
+    level = ONSET_SHARE * largest
+    seen = _crossing((value - weight @ baseline)[:before], level)
+    if seen is not None:
+        at, share, step_uv = seen
+        at_ms = float(time_ms[at] + share * (time_ms[at + 1] - time_ms[at]))
+        if level > CLEAR_NOISE * noise[at] and abs(at_ms - middle) <= AGREE_SD * spread:
+            per_uv = float(time_ms[at + 1] - time_ms[at]) / step_uv
+            return crossed + at_ms * rate_khz, math.hypot(float(noise[at]) * per_uv, LEAST_SD_MS) * rate_khz
+    return crossed + middle * rate_khz, spread * rate_khz
 
 
-def _crossing(value: Array, before_ms: Array, level: float) -> tuple[float, float] | None:
-    """Return when binned values last rise through a level, and ms per microvolt there; ``None`` if they never do."""
+def _crossing(value: Array, level: float) -> tuple[int, float, float] | None:
+    """Return after which bin values last rise through a level, what share of a bin later, and by how much they rise."""
     low = np.flatnonzero(value <= level)
     if low.size == 0 or low[-1] == value.size - 1:
         return None
     i = int(low[-1])
-    per_uv = float(before_ms[i + 1] - before_ms[i]) / float(value[i + 1] - value[i])
-    return float(before_ms[i]) + (level - float(value[i])) * per_uv, per_uv
+    step = float(value[i + 1] - value[i])
+    return i, (level - float(value[i])) / step, step
 
 
-def _scores(
-    rise: LateRise, value: Array, before_ms: Array, scale_ms: Array, height: float, noise: float
-) -> tuple[Array, Array]:
-    """Return minus twice the log of the posterior for every time scale, and the fitted baseline, a row for each."""
-    u = 1.0 + before_ms[np.newaxis, :] / scale_ms[:, np.newaxis]
-    position = np.clip((u - rise.first) / rise.step, 0.0, rise.mean.size - 1.0)
-    at = np.arange(rise.mean.size)
-    inside = u >= rise.first
-    mean, rest, *modes = (
-        np.where(inside, np.interp(position, at, shape), 0.0) for shape in (rise.mean, rise.rest, *rise.modes)
-    )
-    variance = noise**2 + (height * rest) ** 2
-    flat, drift = np.ones_like(mean), np.broadcast_to(before_ms / BEFORE_MS, mean.shape)
-    columns = np.stack([height * mean, *(height * mode for mode in modes), flat, drift], axis=2)
-    baseline_sd = math.hypot(BASELINE_SD * noise, BASELINE_SHARE * height)
-    prior = np.array([HEIGHT_SD, *rise.prior_sd, baseline_sd, BASELINE_SHARE * height])
-    left = (value[np.newaxis, :] - height * mean)[:, :, np.newaxis]
-    weighted = np.swapaxes(columns / variance[:, :, np.newaxis], 1, 2)
-    precision = weighted @ columns + np.diag(1.0 / prior**2)
+def _kinds(
+    rise: LateRise, value: Array, time_ms: Array, height: float, noise: Array
+) -> tuple[Array, Array, Array, Array]:
+    """Return how probable each kind of rise is, its onset with standard deviation, and its baseline, a row each."""
+    mean, modes, rest = (height * shape for shape in rise.at(time_ms))
+    n_kinds, n_modes, _ = modes.shape
+    variance = noise**2 + rest**2
+    flat = np.ones_like(mean)
+    drift = np.broadcast_to(time_ms / time_ms[0], mean.shape)
+    columns = np.concatenate([modes, np.stack([mean, flat, drift], axis=1)], axis=1)
+    baseline_sd = math.hypot(BASELINE_SD * float(noise.min()), BASELINE_SHARE * height)
+    prior_sd = np.array([*np.ones(n_modes), HEIGHT_SD, baseline_sd, BASELINE_SHARE * height])
+    left = (value - mean)[:, :, np.newaxis]
+    weighted = columns / variance[:, np.newaxis, :]
+    precision = weighted @ np.swapaxes(columns, 1, 2) + np.diag(1.0 / prior_sd**2)
     gain = weighted @ left
-    solved = np.linalg.solve(precision, gain)
-    misfit = (left[:, :, 0] ** 2 / variance).sum(axis=1) - (gain * solved).sum(axis=(1, 2))
-    evidence = np.log(variance).sum(axis=1) + np.linalg.slogdet(precision)[1]
-    scaled = (np.log(scale_ms) - rise.log_scale) / rise.log_scale_sd
-    score = misfit + evidence + scaled**2 + 2.0 * np.log(scale_ms)
-    return np.asarray(score), np.asarray(solved[:, -2] + solved[:, -1] * before_ms / BEFORE_MS)
+    of_onset = np.zeros((n_kinds, prior_sd.size, 1))
+    of_onset[:, :n_modes, 0] = rise.onset_modes_ms
+    solved = np.linalg.solve(precision, np.concatenate([gain, of_onset], axis=2))
+    misfit = (left[:, :, 0] ** 2 / variance).sum(axis=1) - (gain * solved[:, :, :1]).sum(axis=(1, 2))
+    score = misfit + np.log(variance).sum(axis=1) + np.linalg.slogdet(precision)[1] - 2.0 * np.log(rise.weight)
+    probable = np.exp(-0.5 * (score - score.min()))
+    onset = rise.onset_ms + (of_onset * solved[:, :, :1]).sum(axis=(1, 2))
+    onset_sd = np.sqrt(rise.onset_rest_ms**2 + (of_onset * solved[:, :, 1:]).sum(axis=(1, 2)))
+    baseline = solved[:, -2, :1] + solved[:, -1, :1] * (time_ms / time_ms[0])
+    return probable / probable.sum(), onset, onset_sd, baseline
+
+
+def _median(weight: Array, middle: Array, sd: Array) -> float:
+    """Return the median of a mixture of normal distributions."""
+    at = np.arange(float((middle - 4.0 * sd).min()), float((middle + 4.0 * sd).max()) + STEP_MS, STEP_MS)
+    away = (at - middle[:, np.newaxis]) / sd[:, np.newaxis]
+    below = np.cumsum((weight / sd) @ np.exp(-0.5 * away**2))
+    return float(np.interp(0.5 * below[-1], below, at))

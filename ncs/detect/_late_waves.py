@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "Wave",
+    "averaged",
     "find_waves",
     "m_wave_end",
     "m_wave_sizes",
@@ -71,12 +72,19 @@ class Wave:
 def smoothed(y: Array, width_ms: float, rate_khz: float) -> Array:
     """Return the rows smoothed with a triangle as wide (at half height) as ``width_ms``; a symmetric filter."""
     n = max(1, round(width_ms * rate_khz / 2)) | 1
-    for _ in range(2):
-        pad = n // 2
-        padded = np.pad(y, [(0, 0)] * (y.ndim - 1) + [(pad + 1, pad)], mode="edge")
-        total = np.cumsum(padded, axis=-1)
-        y = (total[..., n:] - total[..., :-n]) / n
-    return y
+    return _moving_mean(_moving_mean(y, n), n)
+
+
+def averaged(y: Array, width_ms: float, rate_khz: float) -> Array:
+    """Return the mean of the rows over ``width_ms``, at least one column, around every column."""
+    return _moving_mean(y, max(1, round(width_ms * rate_khz)))
+
+
+def _moving_mean(y: Array, n: int) -> Array:
+    before = n // 2
+    padded = np.pad(y, [(0, 0)] * (y.ndim - 1) + [(before + 1, n - 1 - before)], mode="edge")
+    total = np.cumsum(padded, axis=-1)
+    return np.asarray((total[..., n:] - total[..., :-n]) / n)
 
 
 def m_wave_end(y: Array, t_ms: Array, rate_khz: float) -> float:

@@ -30,6 +30,11 @@ WITHIN_SHARE: Final = 0.03
 """The same for two sightings of one wave, at each moment: what the fitted tails differ by, and a share of the wave."""
 LEAD_MS: Final = 5.0
 """An A wave may run into an F wave: this much of its beginning is compared."""
+PARTING_MS: Final = 1.0
+"""A sighting that parts from the others is left out so much earlier."""
+LIKE_SHARE: Final = 0.25
+LIKE_MS: Final = 3.0
+"""A sweep that is like this share of the sightings for so long is one of them: an F wave may begin soon after."""
 LEAST_SHARE: Final = 0.4
 LEAST_SWEEPS: Final = 4
 """A wave is an A wave if it is seen in this share of the sweeps, and in this many."""
@@ -38,6 +43,8 @@ CLEAR_SHARE: Final = 0.8
 FEWEST_SIGHTINGS: Final = 2
 LONGEST_MS: Final = 18.0
 MARGIN_MS: Final = 1.0
+EDGE_MS: Final = 0.5
+"""What begins so early after the beginning of the window is a rest of the M wave, if most sightings do."""
 MOST_A_WAVES: Final = 5
 
 
@@ -70,24 +77,50 @@ def a_waves_removed(y: Array, z: Array, waves: Sequence[Wave], noise_uv: Array, 
     lead = round((MARGIN_MS + LEAD_MS) * rate_khz)
     left = list(waves)
     for _ in range(MOST_A_WAVES):
-        sightings = [_sightings(z, wave, noise_uv, rate_khz) for wave in left]
-        most = max(map(len, sightings), default=0)
-        if most < needed:
+        found = _most_seen(z, left, noise_uv, rate_khz, needed)
+        if found is None:
             break
-        clear = [i for i, at in enumerate(sightings) if len(at) >= CLEAR_SHARE * most]
-        agreed = {i: _agreement(z, left[i], sightings[i], noise_uv, rate_khz) for i in clear}
-        best = max(clear, key=lambda i: _clearness(agreed[i]))
-        first = max(0, left[best].first - round(MARGIN_MS * rate_khz))
-        is_rest = left[best].first <= round(MARGIN_MS * rate_khz)  # of the M wave: it begins before the window
         for rows in (y, z):
-            shape = _template(rows, sightings[best], agreed[best], first, lead)[: lead if is_rest else None]
-            for sweep, lag in sightings[best].items():
-                part = rows[sweep, first + lag : first + lag + shape.size]
+            shape = _template(rows, found, rate_khz)[: lead if found.is_rest else None]
+            for sweep, lag in found.at.items():
+                part = rows[sweep, found.first + lag : found.first + lag + shape.size]
                 part -= shape[: part.size]
-        if not is_rest:
-            seen[list(sightings[best])] = True
+        if not found.is_rest:
+            seen[list(found.at)] = True
         left = find_waves(z, noise_uv, rate_khz)
     return AWaves(samples_uv=y, smooth_uv=z, seen=seen)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Recurring:
+    """A wave that recurs: where it begins, in which sweeps it is seen with which lag, and how long each agrees.
+
+    What begins before the window is a rest of the M wave: only its beginning is taken away, and an A wave in it is
+    found by what is left.
+    """
+
+    first: int
+    at: dict[int, int]
+    agreed: dict[int, int]
+    is_rest: bool
+
+
+def _most_seen(z: Array, waves: Sequence[Wave], noise_uv: Array, rate_khz: float, needed: int) -> _Recurring | None:
+    """Return what is seen in most sweeps, or ``None`` where nothing is seen in enough of them."""
+    sightings = [_sightings(z, wave, noise_uv, rate_khz) for wave in waves]
+    most = max(map(len, sightings), default=0)
+    if most < needed:
+        return None
+    edge = round(EDGE_MS * rate_khz)
+    clear = [i for i, at in enumerate(sightings) if len(at) >= CLEAR_SHARE * most]
+    is_rest = sum(waves[i].first <= edge for i in clear) > 0.5 * len(clear)
+    clear = [i for i in clear if (waves[i].first <= edge) == is_rest]
+    agreed = {i: _agreement(z, waves[i], sightings[i], noise_uv, rate_khz) for i in clear}
+    best = max(clear, key=lambda i: _clearness(agreed[i]))
+    wave = waves[best]
+    at = _with_their_like(z, wave, sightings[best], noise_uv, rate_khz)
+    first = max(0, wave.first - round(MARGIN_MS * rate_khz))
+    return _Recurring(first=first, at=at, agreed=_agreement(z, wave, at, noise_uv, rate_khz), is_rest=is_rest)
 
 
 def repeats(z: Array, waves: Sequence[Wave | None], noise_uv: Array, rate_khz: float) -> NDArray[np.bool_]:
@@ -107,10 +140,32 @@ def repeats(z: Array, waves: Sequence[Wave | None], noise_uv: Array, rate_khz: f
 
 def _sightings(z: Array, wave: Wave, noise_uv: Array, rate_khz: float) -> dict[int, int]:
     """Return the sweeps in which the beginning of a wave is seen again, each with its lag in samples."""
-    first = max(0, wave.first - round(MARGIN_MS * rate_khz))
-    last = min(z.shape[1], wave.first + round(LEAD_MS * rate_khz))
+    first, last = _beginning(z, wave, rate_khz)
     lags = {k: _lag(z, wave.sweep, k, first, last, noise_uv, rate_khz) for k in range(z.shape[0])}
     return {sweep: lag for sweep, lag in lags.items() if lag is not None}
+
+
+def _with_their_like(z: Array, wave: Wave, at: dict[int, int], noise_uv: Array, rate_khz: float) -> dict[int, int]:
+    """Return the sightings of a wave, and the sweeps that are like enough of these, though not like the wave itself."""
+    first, last = _beginning(z, wave, rate_khz, LIKE_MS)
+    found = dict(at)
+    for sweep in set(range(z.shape[0])) - set(at):
+        lags = []
+        for like, moved in at.items():
+            if first + moved < 0 or last + moved > z.shape[1]:
+                continue
+            lag = _lag(z, like, sweep, first + moved, last + moved, noise_uv, rate_khz)
+            if lag is not None:
+                lags.append(moved + lag)
+        if len(lags) >= LIKE_SHARE * len(at):
+            found[sweep] = max(round(float(np.median(lags))), -first)
+    return found
+
+
+def _beginning(z: Array, wave: Wave, rate_khz: float, length_ms: float = LEAD_MS) -> tuple[int, int]:
+    """Return the part of a wave that is compared."""
+    first = max(0, wave.first - round(MARGIN_MS * rate_khz))
+    return first, min(z.shape[1], wave.first + round(length_ms * rate_khz))
 
 
 def _lag(z: Array, one: int, other: int, first: int, last: int, noise_uv: Array, rate_khz: float) -> int | None:
@@ -163,11 +218,17 @@ def _clearness(agreed: dict[int, int]) -> tuple[int, int, int]:
     return longest, sum(n >= longest for n in agreed.values()), sum(agreed.values())
 
 
-def _template(rows: Array, at: dict[int, int], agreed: dict[int, int], first: int, lead: int) -> Array:
-    """Return the wave: its beginning is the median of all sightings, the rest that of those that agree longest."""
-    length = _longest(agreed)
-    parts = np.full((len(at), length), np.nan)
-    for row, (sweep, lag) in enumerate(at.items()):
-        part = rows[sweep, first + lag : first + lag + (length if agreed[sweep] >= length else lead)]
+def _template(rows: Array, found: _Recurring, rate_khz: float) -> Array:
+    """Return the wave: the median of all sightings, each as far as it agrees with the wave.
+
+    A sighting that parts is left out a little earlier: that is how long it takes to be seen.
+    """
+    lead, before = round((MARGIN_MS + LEAD_MS) * rate_khz), round(PARTING_MS * rate_khz)
+    length = _longest(found.agreed)
+    parts = np.full((len(found.at), length), np.nan)
+    for row, (sweep, lag) in enumerate(found.at.items()):
+        own = length if found.agreed[sweep] >= length else max(lead, found.agreed[sweep] - before)
+        start = found.first + lag
+        part = rows[sweep, start : start + own]
         parts[row, : part.size] = part[:length]
     return np.asarray(np.nanmedian(parts, axis=0))

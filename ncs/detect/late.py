@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ncs.detect._late_onset import BIN_MS, LateRise, crossing_60, late_rise, rise_onset
 from ncs.detect._late_waves import (
     Wave,
+    averaged,
     find_waves,
     m_wave_end,
     m_wave_sizes,
@@ -94,6 +95,9 @@ _SHARP_MS: Final = 0.5
 _SHARP_NOISE: Final = 30.0
 """Peaks are measured with little smoothing in a wave of this many times the noise that it leaves."""
 _EDGE_MS: Final = 0.5
+_DOUBT: Final = 0.3
+"""Share of what was taken away, within ``_DOUBT_MS``, that may have been taken wrongly."""
+_DOUBT_MS: Final = 1.0
 _FIRST_SHARE: Final = 0.15
 """The first deflection of a wave is its first extreme of at least this share of the largest, and above the noise."""
 
@@ -180,19 +184,17 @@ def _mark_rows(
         return
     t = t_ms[inside]
     sizes = m_wave_sizes(y[:, (t_ms > _ARTEFACT_MS) & (t_ms < first)]) if kind.varies else None
-    rest, seen = _waves_only(y[:, inside], t, rate_khz, kind, sizes)
+    rest, taken, seen = _waves_only(y[:, inside], t, rate_khz, kind, sizes)
     marks.flags[rows[seen]] |= Flag.A_WAVE
     z, noise = _smooth(rest, rate_khz, kind)
     waves = find_waves(z, noise, rate_khz)
-    fine = noise_outside(smoothed(rest, BIN_MS, rate_khz), waves, rate_khz)
-    sharp = smoothed(rest, _SHARP_MS, rate_khz)
-    sweeps = (rest, z, noise, fine, sharp, noise_outside(sharp, waves, rate_khz))
+    sweeps = _sweeps(rest, z, noise, taken, waves, rate_khz)
     chosen = _chosen(waves, noise, rate_khz, kind, rows.size)
     marks.outcome[rows] = Outcome.NO_RESPONSE
     marks.noise_uv[rows] = noise
     for wave in chosen:
         if wave is not None:
-            _mark_wave(marks, int(rows[wave.sweep]), wave, sweeps, t, rate_khz, late_rise(kind.name))
+            _mark_wave(marks, int(rows[wave.sweep]), wave, sweeps[wave.sweep], t, rate_khz, late_rise(kind.name))
             _clip(marks, int(rows[wave.sweep]), y[wave.sweep], t_ms, t[wave.first], t[wave.last])
     if kind.varies:
         marks.flags[rows[repeats(z, chosen, noise, rate_khz)]] |= Flag.REPEATER
@@ -200,14 +202,43 @@ def _mark_rows(
         getattr(marks, name)[rows] -= late_ms
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Sweep:
+    """One sweep: without tail and A waves, this smoothed, and hardly smoothed; each with its noise.
+
+    ``fine_noise`` is that of means over ``BIN_MS``, at every column: more where something was taken away.
+    """
+
+    rest: Array
+    smooth: Array
+    noise: float
+    fine_noise: Array
+    sharp: Array
+    sharp_noise: float
+
+
+def _sweeps(rest: Array, z: Array, noise: Array, taken: Array, waves: list[Wave], rate_khz: float) -> list[_Sweep]:
+    fine = noise_outside(averaged(rest, BIN_MS, rate_khz), waves, rate_khz)
+    sharp = smoothed(rest, _SHARP_MS, rate_khz)
+    sharp_noise = noise_outside(sharp, waves, rate_khz)
+    doubt = _DOUBT * smoothed(np.abs(taken), _DOUBT_MS, rate_khz)
+    return [
+        _Sweep(
+            rest=rest[k], smooth=z[k], noise=float(noise[k]), fine_noise=np.hypot(fine[k], doubt[k]),
+            sharp=sharp[k], sharp_noise=float(sharp_noise[k]),
+        )
+        for k in range(rest.shape[0])
+    ]  # fmt: skip
+
+
 def _waves_only(
     y: Array, t_ms: Array, rate_khz: float, kind: LateResponse, sizes: Array | None
-) -> tuple[Array, NDArray[np.bool_]]:
-    """Return the rows without the tail of the M wave and without A waves, and in which of them an A wave was.
+) -> tuple[Array, Array, NDArray[np.bool_]]:
+    """Return the rows without the tail of the M wave and without A waves, these, and in which rows an A wave was.
 
     A large A wave draws the fit of the tail to itself; so where there is one, both are done again without it.
     """
-    seen = np.zeros(y.shape[0], np.bool_)
+    seen, whole = np.zeros(y.shape[0], np.bool_), y
     for _ in range(_PASSES):
         rest = without_tail(y, t_ms, rate_khz, sizes=sizes)
         if not kind.varies:
@@ -220,7 +251,7 @@ def _waves_only(
         rest = found.samples_uv
         if is_done:
             break
-    return rest, seen
+    return rest, whole - y, seen
 
 
 def _smooth(rest: Array, rate_khz: float, kind: LateResponse) -> tuple[Array, Array]:
@@ -265,12 +296,11 @@ def _chosen(waves: list[Wave], noise: Array, rate_khz: float, kind: LateResponse
     return chosen
 
 
-def _mark_wave(
-    marks: Marks, row: int, wave: Wave, sweeps: tuple[Array, ...], t: Array, rate_khz: float, rise: LateRise
-) -> None:
-    rest, z, noise, fine, sharp, sharp_noise = (part[wave.sweep] for part in sweeps)
+def _mark_wave(marks: Marks, row: int, wave: Wave, sweep: _Sweep, t: Array, rate_khz: float, rise: LateRise) -> None:
     # smoothing takes something off a peak, noise adds something: each where it matters less
-    y, y_noise = (sharp, sharp_noise) if wave.height_uv > _SHARP_NOISE * sharp_noise else (z, noise)
+    y, y_noise = sweep.smooth, sweep.noise
+    if wave.height_uv > _SHARP_NOISE * sweep.sharp_noise:
+        y, y_noise = sweep.sharp, sweep.sharp_noise
     part = y[wave.first : wave.last + 1]
     high, low = wave.first + int(part.argmax()), wave.first + int(part.argmin())
     marks.outcome[row] = Outcome.FOUND
@@ -280,7 +310,7 @@ def _mark_wave(
     marks.peak_sd_uv[row], marks.peak_to_peak_sd_uv[row] = y_noise, math.sqrt(2.0) * y_noise
     marks.baseline_uv[row] = 0.0
     marks.end_ms[row] = marks.last_end_ms[row] = t[wave.last]
-    onset, sd = _onset(rest, z, float(noise), wave, float(fine), rate_khz, rise)
+    onset, sd = _onset(sweep, wave, rate_khz, rise)
     if not math.isfinite(onset):
         marks.outcome[row] = Outcome.TOO_NOISY
         return
@@ -289,22 +319,25 @@ def _mark_wave(
     marks.area_uv_ms[row] = float(np.abs(part).sum()) / rate_khz
 
 
-def _onset(
-    rest: Array, z: Array, noise: float, wave: Wave, fine: float, rate_khz: float, rise: LateRise
-) -> tuple[float, float]:
-    """Return the onset of a wave and its standard deviation, in columns; its first deflection is turned upwards."""
+def _onset(sweep: _Sweep, wave: Wave, rate_khz: float, rise: LateRise) -> tuple[float, float]:
+    """Return the onset of a wave and its standard deviation, in columns."""
+    first = first_rise(sweep.rest, sweep.smooth, sweep.noise, wave, rate_khz)
+    if first is None:
+        return math.nan, math.nan
+    sign, crossed, height = first
+    largest = float(np.abs(sweep.smooth[wave.first : wave.last + 1]).max())
+    return rise_onset(
+        rise, sign * sweep.rest, crossed, height=height, largest=largest, noise_uv=sweep.fine_noise, rate_khz=rate_khz
+    )
+
+
+def first_rise(rest: Array, z: Array, noise: float, wave: Wave, rate_khz: float) -> tuple[float, float, float] | None:
+    """Return the sign of the first deflection of a wave, where it crosses 60 % (in columns), and its height."""
     at = _first_extreme(z, noise, wave)
     sign = 1.0 if z[at] > 0 else -1.0
-    row = smoothed(sign * rest, _CROSSING_MS, rate_khz)
     height = sign * float(z[at])
-    crossed = crossing_60(row, at, height)
-    if not math.isfinite(crossed):
-        return math.nan, math.nan
-    i = int(crossed)
-    largest = float(np.abs(z[wave.first : wave.last + 1]).max())
-    onset, sd = rise_onset(rise, sign * rest, crossed, height=height, largest=largest, noise_uv=fine, rate_khz=rate_khz)
-    slope = max(float(row[i + 1] - row[i]), 1e-9)
-    return onset, math.hypot(sd, noise / slope)
+    crossed = crossing_60(smoothed(sign * rest, _CROSSING_MS, rate_khz), at, height)
+    return (sign, crossed, height) if math.isfinite(crossed) else None
 
 
 def _first_extreme(z: Array, noise: float, wave: Wave) -> int:

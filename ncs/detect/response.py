@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 DEFAULT_ONSET_METHOD: Final = "changepoint"
-DETECTOR_VERSION: Final = 2
+DETECTOR_VERSION: Final = 3
 """Raised whenever a number that ``mark`` returns can change."""
 
 
@@ -270,7 +270,8 @@ def mark(
     )
     out = np.empty((samples.shape[0], _kernels.N_OUTPUTS), np.float64)
     codes = np.zeros((samples.shape[0], 2), np.int8)
-    _kernels.mark_sweeps(samples, stimulus, options, method.code, *rise_model(response), out, codes)
+    with np.errstate(all="ignore"):  # the kernels count on inf and NaN; without the JIT numpy would warn of them
+        _kernels.mark_sweeps(samples, stimulus, options, method.code, *rise_model(response), out, codes)
     return _marks(out, codes)
 
 

@@ -137,7 +137,7 @@ def _values(node: h5py.Dataset, content: bytes) -> NDArray[Any]:
     if node.nbytes > allowed_bytes(len(content)):
         raise DamagedArrayError(f"at most {allowed_bytes(len(content))} bytes", f"{node.nbytes}, unpacked")
     if node.chunks is None:
-        offset = node.id.get_offset()
+        offset = node.id.get_offset() if node.id.get_storage_size() else None  # what was never written reads as zeros
         if offset is None or offset + node.nbytes > len(content):
             raise DamagedArrayError(f"{node.nbytes} bytes within the file", "an array that is not stored there")
         return np.asarray(node[()]).T

@@ -380,5 +380,7 @@ def _equal_windows(
     starts = anchors[kept] - lead
     sweeps = [sweep for sweep, keep in zip(one.sweeps, kept, strict=True) if keep]
     if lead + tail < 1:
+        faults.note(one.sweeps[0].place, f"sweep of {channel}", "samples at the same times after the stimulus in all "
+                    f"{len(sweeps)} sweeps of it", "none", "these sweeps were left out")  # fmt: skip
         return Cut([], np.zeros(0, np.intp), 0, np.zeros(0))
     return Cut(sweeps, starts, lead + tail, (positions[kept] - starts) / rate_hz * 1000)

@@ -250,7 +250,9 @@ class _XmlNote:
 
     def read_distance_sd(self, piece: _Piece) -> None:
         value = self._number(piece, length_factor, "mm, cm or m")
-        if value is not None:
+        if value is not None and value < 0:
+            self._faults.append(Misstatement(piece.name, "0 or more", f"{value:g}"))
+        elif value is not None:
             self.set("distance_sd_mm", value)
 
     def read_segment(self, piece: _Piece) -> None:

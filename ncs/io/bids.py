@@ -319,7 +319,12 @@ def _with_identity(visit: Visit, path: Path, problems: list[Problem]) -> Visit:
             day = dt.date.fromisoformat(stated[:10])
         except ValueError:
             day = None
-        if date is None and day is not None:
+        if day is None:
+            problems.append(
+                Problem(file=str(path), place="acq_time", field="date", expected="a date, as 2024-02-03T10:30:00",
+                        found=stated, hint="It was not used.")
+            )  # fmt: skip
+        elif date is None:
             date, origins["date"] = day, _SIDECAR
         elif day != date:
             problems.append(

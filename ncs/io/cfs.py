@@ -92,8 +92,8 @@ class CfsReader:
         header = decode_header(request.content, faults)
         sections = decode_sections(request.content, header, faults) if header is not None else None
         faults.raise_if_fatal()
-        if header is None or sections is None:
-            return Visit(subject=Subject(), date=None, studies=())
+        assert header is not None  # raise_if_fatal has raised otherwise
+        assert sections is not None
         layout = request.sidecar.layout if request.sidecar is not None else None
         stimuli = _read_stimuli(header, sections, layout, faults)
         file = _File(request, header, sections, stimuli, _notes(request, header), faults)

@@ -102,6 +102,7 @@ class TextReader:
         _report_missing(missing, request, faults)
         if sweeps is None or faults:
             raise ReadError(faults.problems)
+        assert sidecar is not None  # without one, polarity and stimulus time are missing
         return _visit(sweeps, sidecar, faults)
 
 
@@ -146,9 +147,7 @@ def _stimulus_statements(sidecar: Sidecar) -> Iterator[tuple[float, ...] | str]:
                 yield stated
 
 
-def _visit(sweeps: Sweeps, sidecar: Sidecar | None, faults: Faults) -> Visit:
-    if sidecar is None:
-        raise ReadError(faults.problems)
+def _visit(sweeps: Sweeps, sidecar: Sidecar, faults: Faults) -> Visit:
     unit = sweeps.unit or sidecar.unit or ""
     rate_hz = _rate(sweeps, sidecar, faults)
     zero = "time_zero" in set(_stimulus_statements(sidecar))

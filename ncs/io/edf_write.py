@@ -10,7 +10,6 @@ import datetime as dt
 import math
 import os
 import re
-import secrets
 import warnings
 from collections import Counter
 from dataclasses import replace
@@ -23,6 +22,7 @@ import numpy as np
 from ncs.errors import InvalidInputError, NcsWarning
 from ncs.io._edf_identity import format_date
 from ncs.io._edf_scale import LARGEST_DIGITAL, WIDTH, Scale, choose_scale, own_scale
+from ncs.io._in_one_step import write_in_one_step
 from ncs.io._sites import split_side
 from ncs.io._study_words import parse_filters, read_label, read_study_words
 from ncs.io._written_notes import Written, describe_sweep, encode_annotations, stimulus_labels, study_note
@@ -85,7 +85,7 @@ def write_edf(
         visit.studies[index], subject=visit.subject, date=visit.date, covariates=visit.covariates,
         keep_identifiers=keep_identifiers,
     )  # fmt: skip
-    _write_in_one_step(Path(path), content)
+    write_in_one_step(Path(path), content)
 
 
 def export_visit(visit: Visit, folder: str | os.PathLike[str], *, keep_identifiers: bool = False) -> tuple[Path, ...]:
@@ -127,7 +127,7 @@ def export_visit(visit: Visit, folder: str | os.PathLike[str], *, keep_identifie
         taken[name] += 1
         stem, dot, ending = name.rpartition(".")
         path = place / (name if taken[name] == 1 else f"{stem}_{taken[name]}{dot}{ending}")
-        _write_in_one_step(path, content)
+        write_in_one_step(path, content)
         paths.append(path)
     return tuple(paths)
 
@@ -360,7 +360,7 @@ def _encode_duration(samples: int, rate_hz: float) -> str:
     if max(map(len, candidates)) > WIDTH:
         candidates += [f"{exact:.{digits}f}".removeprefix("0") for digits in range(7, -1, -1)]
     for candidate in candidates:
-        if len(candidate) <= WIDTH and Decimal(candidate) > 0:
+        if 0 < len(candidate) <= WIDTH and Decimal(candidate) > 0:
             error = abs(samples / float(candidate) / rate_hz - 1)
             if error <= _RATE_ERROR:
                 return candidate
@@ -440,19 +440,3 @@ def _prefilter(filters: Filters) -> str:
     parts = (("HP", filters.low_cut_hz), ("LP", filters.high_cut_hz), ("N", filters.notch_hz))
     return " ".join([f"{name}:{format(Decimal(repr(float(value))).normalize(), 'f')}Hz" for name, value in parts
                      if value is not None])[:80]  # fmt: skip
-
-
-def _write_in_one_step(path: Path, content: bytes) -> None:
-    if path.exists() and not path.is_file():  # a device or a pipe is written to, never replaced
-        path.write_bytes(content)
-        return
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with temporary.open("xb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -182,8 +182,7 @@ def _load_protocol(given: str | os.PathLike[str] | Mapping[str, Any] | Protocol 
 
 
 def _read_with(entry: RegisteredReader, request: ReadRequest) -> Visit:
-    if entry.reader is None:
-        raise InvalidInputError(f"format: {entry.name} cannot be used: {entry.reason}")
+    assert entry.reader is not None  # neither ``named`` nor ``choose`` gives one that cannot be used
     if entry.origin == "builtin":
         return entry.reader.read(request)
     try:

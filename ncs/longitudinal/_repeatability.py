@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ncs.errors import InvalidInputError
 from ncs.longitudinal._nouns import Repeatability, Series, VisitValue
 from ncs.longitudinal._series import checked_quantity, series_of
+from ncs.longitudinal._words import subjects_in_words
 
 if TYPE_CHECKING:
     from ncs.store import Store
@@ -121,7 +122,7 @@ def repeatability(
     return Repeatability(
         cv_percent=cv,
         sd=sd,
-        source=f"own repeated recordings: {len(groups)} groups of {how}, {subjects} subjects",
+        source=f"own repeated recordings: {len(groups)} groups of {how}, {subjects_in_words(subjects)}",
         degrees_of_freedom=freedom,
         n=len(groups),
         cv_low=cv * low,

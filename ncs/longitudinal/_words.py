@@ -8,7 +8,7 @@ from ncs.longitudinal._cohort_nouns import Cohort, Correlation, CovariateSummary
 from ncs.longitudinal._nouns import ChangeTable, Verdict
 from ncs.quantities import QUANTITIES
 
-__all__ = ["amount", "multiplicity", "p_value", "quantity_in_words", "sentences"]
+__all__ = ["amount", "multiplicity", "p_value", "quantity_in_words", "sentences", "subjects_in_words"]
 
 
 def quantity_in_words(name: str) -> str:
@@ -83,7 +83,7 @@ def _verdicts(cohort: Cohort, table: ChangeTable) -> str:
     for verdict, said in words.items():
         count = cohort.counts[verdict]
         if count:
-            of = f" of {_subjects(cohort.n)}" if not parts else ""
+            of = f" of {subjects_in_words(cohort.n)}" if not parts else ""
             reasons = f" ({_reasons(cohort)})" if verdict is Verdict.NOT_COMPARABLE else ""
             parts.append(f"{said} in {count}{of}{reasons}")
     name = f"{table.nerve} {what}"
@@ -124,7 +124,7 @@ def _covariate(one: CovariateSummary) -> str:
     if one.normalised is not None and one.above_limit:
         limit = f"{one.upper_limit:g} {one.unit}".strip()
         parts.append(f"normalised in {one.normalised} (of {one.above_limit} that began above {limit})")
-    return f"{one.name} {_joined(parts)}; {_subjects(one.n)} with two values or more."
+    return f"{one.name} {_joined(parts)}; {subjects_in_words(one.n)} with two values or more."
 
 
 def _shift(cohort: Cohort, table: ChangeTable) -> list[str]:
@@ -164,7 +164,12 @@ def _correlation(one: Correlation, table: ChangeTable) -> str:
     )
 
 
-def _subjects(count: int) -> str:
+def subjects_in_words(count: int) -> str:
+    """Return a number of subjects.
+
+    >>> subjects_in_words(1), subjects_in_words(2)
+    ('1 subject', '2 subjects')
+    """
     return f"{count} subject" if count == 1 else f"{count} subjects"
 
 

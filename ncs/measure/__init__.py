@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MEASURE_VERSION", "techniques"]
 
-MEASURE_VERSION: Final = 2
+MEASURE_VERSION: Final = 3
 """Raised whenever the same marks can give another number."""
 
 

@@ -57,5 +57,4 @@ def averaging_words(trace: Trace, averaged: tuple[int, ...], rejected: int) -> s
         words = f"sweep {averaged[0] + 1} of {trace.n_sweeps}"
     else:
         words = f"mean of {len(averaged)} of {trace.n_sweeps} sweeps"
-    rejected = n_rejected(trace, averaged)
     return f"{words}, {rejected} rejected ({AVERAGING_RULE})" if rejected else words

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ncs.detect.marks import Flag, Marks, Outcome
+from ncs.measure._extremes import extremes_of
 from ncs.measure._study import MarkedTrace, StudyPart, Value, edits_of
 from ncs.measure._technique import TechniqueMeasures
 from ncs.model import Technique
@@ -24,10 +25,9 @@ __all__ = ["LIMB_LENGTHS", "TECHNIQUE", "FWaveSeries", "measure", "series_of"]
 FloatArray = NDArray[np.float64]
 
 _METHOD = "onset at the first deflection of either polarity"
-_UNCERTAIN: Final = 1.5
-_CERTAIN_MS: Final = 0.15
-"""An onset whose standard deviation is this many times the usual one is not called the shortest or the longest one,
-unless it is below the latter."""
+_MOST_SD_MS: Final = 1.0
+"""An onset with a larger standard deviation than this says nothing about the shortest and the longest, unless all are
+like that."""
 _TURNAROUND_MS: Final = 1.0
 _STIMULI_FOR_LATENCY, _STIMULI_FOR_MEAN, _STIMULI_FOR_DISPERSION, _STIMULI_FOR_REPEATS = 10, 20, 50, 100
 
@@ -40,6 +40,7 @@ LIMB_LENGTHS: Final = {
 From the wrist to the spinous process of C7, from the ankle to the xiphoid process.
 """
 _LATENCIES = ("f_minimum_latency", "f_mean_latency", "f_median_latency", "f_maximum_latency", "f_chronodispersion")
+_EXTREMES: Final = {"f_minimum_latency": ("earliest", False), "f_maximum_latency": ("latest", True)}
 _ESTIMATES = ("f_estimate", "f_estimate_difference")
 
 
@@ -59,6 +60,8 @@ class FWaveSeries:
         In how many sweeps an A wave was taken away.
     onset_ms, onset_sd_ms
         Of every F wave with an onset.
+    sweep
+        Of which sweep each of these is, from 0.
     first
         Which of these are no repeats.
     amplitude_uv
@@ -71,6 +74,7 @@ class FWaveSeries:
     a_waves: int
     onset_ms: FloatArray
     onset_sd_ms: FloatArray
+    sweep: NDArray[np.intp]
     first: NDArray[np.bool_]
     amplitude_uv: FloatArray
 
@@ -88,6 +92,7 @@ def series_of(sweeps: Marks) -> FWaveSeries:
         a_waves=int((judged & ((sweeps.flags & Flag.A_WAVE) != 0)).sum()),
         onset_ms=sweeps.onset_ms[timed],
         onset_sd_ms=sweeps.onset_sd_ms[timed],
+        sweep=np.flatnonzero(timed),
         first=~repeated[timed],
         amplitude_uv=sweeps.peak_to_peak_uv[present & ~repeated],
     )
@@ -112,8 +117,8 @@ def _site(part: StudyPart, at: MarkedTrace) -> None:
     here = replace(at, how=_series_words(series))
     values = _latencies(series)
     for name in _LATENCIES:
-        part.add(name, replace(values[name], edits=edits), at=here, note=_support(name, series.stimuli),
-                 flags=_few(name, series.stimuli))  # fmt: skip
+        note = "; ".join(words for words in (_extreme_words(name, series), _support(name, series.stimuli)) if words)
+        part.add(name, replace(values[name], edits=edits), at=here, note=note, flags=_few(name, series.stimuli))
     _sizes(part, here, series, edits)
     for name, (value, note) in _estimates(part, at, values["f_minimum_latency"]).items():
         part.add(name, replace(value, edits=edits) if value.value is not None else value, at=here, note=note)
@@ -142,30 +147,50 @@ def _sizes(part: StudyPart, at: MarkedTrace, series: FWaveSeries, edits: tuple[s
 
 
 def _latencies(series: FWaveSeries) -> dict[str, Value]:
-    r"""Return the latencies: shortest and longest among certain onsets, mean and median of different waves.
+    """Return the latencies: expected shortest and longest of the true onsets, mean and median of different waves.
 
     Chronodispersion is the longest minus the shortest one.
     """
     if series.onset_ms.size == 0:
         reason = Reason.TOO_NOISY if series.present else Reason.NO_RESPONSE
         return dict.fromkeys(_LATENCIES, Value.missing(reason if series.stimuli else Reason.INVALID_SAMPLES))
-    certain = series.onset_sd_ms <= max(_CERTAIN_MS, _UNCERTAIN * float(np.median(series.onset_sd_ms)))
-    onset, sd = series.onset_ms[certain], series.onset_sd_ms[certain]
-    low, high = int(onset.argmin()), int(onset.argmax())
+    found = extremes_of(*_timed(series))
     different, different_sd = series.onset_ms[series.first], series.onset_sd_ms[series.first]
     if different.size == 0:
         different, different_sd = series.onset_ms, series.onset_sd_ms
-    mean_sd = float(np.sqrt((different_sd**2).sum())) / different.size
+    mean_sd = math.nan
+    if np.isfinite(different_sd).any():
+        mean_sd = float(np.sqrt(np.nansum(different_sd**2))) / different.size
     dispersion = Value.missing(Reason.ONE_RESPONSE)
-    if onset.size > 1:
-        dispersion = _value(onset[high] - onset[low], math.hypot(sd[high], sd[low]))
+    if series.onset_ms.size > 1:
+        dispersion = _value(found.longest - found.shortest, math.hypot(found.shortest_sd, found.longest_sd))
     return {
-        "f_minimum_latency": _value(onset[low], sd[low]),
+        "f_minimum_latency": _value(found.shortest, found.shortest_sd),
         "f_mean_latency": _value(different.mean(), mean_sd),
         "f_median_latency": _value(np.median(different), mean_sd * math.sqrt(math.pi / 2)),
-        "f_maximum_latency": _value(onset[high], sd[high]),
+        "f_maximum_latency": _value(found.longest, found.longest_sd),
         "f_chronodispersion": dispersion,
     }
+
+
+def _timed(series: FWaveSeries) -> tuple[FloatArray, FloatArray]:
+    """Return the onsets that say something about the extremes; one that a person moved has no standard deviation."""
+    certain = ~(series.onset_sd_ms > _MOST_SD_MS)
+    if not certain.any():
+        certain[:] = True
+    return series.onset_ms[certain], series.onset_sd_ms[certain]
+
+
+def _extreme_words(name: str, series: FWaveSeries) -> str:
+    """Return what an extreme is, and which mark is the extreme one."""
+    if name not in _EXTREMES or series.onset_ms.size == 0:
+        return ""
+    which, is_last = _EXTREMES[name]
+    at = int(series.onset_ms.argmax() if is_last else series.onset_ms.argmin())
+    return (
+        f"expected {which} of the true onsets, each being uncertain; the {which} mark is at "
+        f"{series.onset_ms[at]:.2f} ms in sweep {series.sweep[at] + 1}"
+    )
 
 
 def _value(value: Any, sd: Any) -> Value:

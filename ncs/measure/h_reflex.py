@@ -128,7 +128,7 @@ def fit_sigmoid(intensity_ma: FloatArray, amplitude_uv: FloatArray) -> Sigmoid |
     """
     from scipy.optimize import OptimizeWarning, curve_fit
 
-    if np.unique(intensity_ma).size < _FEWEST_POINTS or not amplitude_uv.max() > 0:
+    if np.unique(intensity_ma).size < _FEWEST_POINTS or not np.ptp(amplitude_uv) > 0:
         return None
     maximum = float(amplitude_uv.max())
     half = float(intensity_ma[int((amplitude_uv >= 0.5 * maximum).argmax())])

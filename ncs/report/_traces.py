@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ncs.model import Study, Trace
     from ncs.results import TraceMarks, VisitResult
 
-__all__ = ["MARK_FIELDS", "MARK_NAMES", "Curve", "DrawnMark", "DrawnTrace", "drawn_traces"]
+__all__ = ["MARK_FIELDS", "MARK_NAMES", "Curve", "DrawnMark", "DrawnTrace", "drawn_traces", "every_sweep"]
 
 FloatArray = NDArray[np.float64]
 
@@ -144,6 +144,11 @@ def _drawn(study: Study, trace: Trace, found: TraceMarks | None) -> DrawnTrace:
         remark=_remark(study, trace, found),
         from_stimulus=trace.stimulus_ms is not None,
     )
+
+
+def every_sweep(trace: Trace) -> tuple[Curve, ...]:
+    """Return all sweeps of a trace, each from its own baseline; times are NaN where the stimulus time is not known."""
+    return tuple(_curve(trace.samples_uv[i], trace, start, None, 0) for i, start in enumerate(_starts(trace)))
 
 
 def _starts(trace: Trace) -> FloatArray:

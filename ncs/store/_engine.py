@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sqlite3
 import sys
 import time
@@ -33,6 +34,9 @@ __all__ = ["begin_writing", "open_engine", "translated", "upgrade"]
 _BUSY_MS = 30_000
 _POSTGRES_LOCK = 0x6E6373
 """Key of the advisory lock that makes writers take turns, as SQLite's do."""
+_PASSWORD = re.compile(r"(?<=:)[^:/]+(?=@)")
+_NO_TABLE = "42P01"
+"""SQL state of a table that is not there."""
 
 
 def open_engine(url_or_path: str | Path, *, create: bool) -> sa.Engine:
@@ -134,7 +138,7 @@ def _error(url: sa.URL, error: BaseException) -> StoreError:
 def _postgres_error(url: sa.URL, error: BaseException, text: str) -> StoreError:
     import psycopg
 
-    state = getattr(error, "sqlstate", None) or ""
+    state = _state(error)
     for sign, advice in _POSTGRES_ADVICE:
         if state.startswith(sign):
             return _access_error(url, advice, text)
@@ -144,6 +148,10 @@ def _postgres_error(url: sa.URL, error: BaseException, text: str) -> StoreError:
         hint = f"Check the address (user, host, database) and the server, then start again: {_KEPT.lower()}."
         return StoreLostError(f"{_name(url)}: expected a server that answers, found: {text}. {hint}")
     return StoreAccessError(f"{_name(url)}: expected a database that can be used, found: {text}. {_KEPT}.")
+
+
+def _state(error: BaseException | None) -> str:
+    return getattr(error, "sqlstate", None) or ""
 
 
 def _access_error(url: sa.URL, advice: tuple[str, str, str], text: str) -> StoreAccessError:
@@ -158,8 +166,9 @@ def _url(url_or_path: str | Path) -> sa.URL:
     try:
         url = sa.make_url(text)
         backend = url.get_backend_name()
-    except sa.exc.ArgumentError as error:
-        raise InvalidInputError(f"store: expected a path or a database URL, found {text!r}") from error
+    except (sa.exc.ArgumentError, ValueError) as error:  # ValueError: a port that is no number
+        hidden = _PASSWORD.sub("***", text)
+        raise InvalidInputError(f"store: expected a path or a database URL, found {hidden!r}") from error
     if backend in {"postgres", "postgresql"}:
         if importlib.util.find_spec("psycopg") is None:
             raise MissingDependencyError(
@@ -167,7 +176,9 @@ def _url(url_or_path: str | Path) -> sa.URL:
             )
         return url.set(drivername="postgresql+psycopg")
     if backend != "sqlite":
-        raise InvalidInputError(f"store: expected a path, sqlite:///… or postgresql://…, found {text!r}")
+        raise InvalidInputError(
+            f"store: expected a path, sqlite:///… or postgresql://…, found {url.render_as_string()!r}"
+        )
     return url
 
 
@@ -250,9 +261,9 @@ def _revision(connection: sa.Connection) -> str | None:
         return connection.execute(sa.select(alembic_version.c.version_num)).scalar()
     except (sa.exc.OperationalError, sa.exc.ProgrammingError) as error:
         connection.rollback()
-        if alembic_version.name not in str(error.orig):  # locked, unreachable, …
-            raise
-        return None
+        if f"no such table: {alembic_version.name}" in str(error.orig) or _state(error.orig) == _NO_TABLE:
+            return None
+        raise  # locked, unreachable, not ours to read, …
 
 
 def _refuse_strangers(connection: sa.Connection, url: sa.URL, *, create: bool) -> None:

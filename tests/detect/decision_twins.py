@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 from ncs.detect import _kernels as k
+from tests.detect import edge_twins as edge
 from tests.detect import twins
 
 
@@ -30,23 +31,16 @@ def start_edge(y, lo, foot, summit, base, half, rate, rise):
     return x, sd**-2.0, end
 
 
-def crossing_with_sd(y, foot, top, half, level, density):
-    at = twins.fall_back(y, foot, top, half, level)
-    i, span = int(at), 2 * half + 1
-    slope = (twins.box_mean(y, i + 1, i + 1 + span) - twins.box_mean(y, i + 1 - span, i + 1)) / span
-    return at, math.sqrt(density / span) / slope if slope > 0 else math.nan
-
-
-def checked_onset(y, nuisances, p0, lo, foot, summit, half, onset, onset_sd, base, peak, density, rate):
+def checked_onset(y, x, p0, lo, foot, summit, half, onset, onset_sd, base, peak, density, rate):
     fine = max(1, half // 2)
     noise = math.sqrt(density / (2 * fine + 1))
     clear = 0.02 * peak >= 6 * noise
     level = 0.02 * peak if clear else 6 * noise
-    cross, cross_sd = crossing_with_sd(y, foot, summit, fine, base + level, density)
+    cross, cross_sd = twins.crossing_with_sd(y, foot, summit, fine, base + level, density)
     cross_sd = cross_sd if math.isfinite(cross_sd) else 0.3 * rate
     if math.isnan(onset):
         return cross, cross_sd if clear else max(cross_sd, 0.3 * rate)
-    away = abs(nuisances @ twins.nuisances((onset - p0) / rate) - base)
+    away = abs(edge.nuisance_value(x, (onset - p0) / rate) - base)
     slack = max(0.15 * rate, fine + 0.5) + 3 * onset_sd + min(away, level / 2) * cross_sd / noise
     tail_grows = away > abs(mean_around(y, lo, fine) - base) + 3 * noise + 0.1 * peak
     if not clear and away > 3 * noise and not tail_grows:
@@ -83,12 +77,6 @@ def repeats(y, blank, lo, start, top, half, period, summit, size):
     return False
 
 
-def stays_high(y, top, hi, half, level, longest):
-    if top + longest + half >= hi:
-        return False
-    return bool((twins.smoothed(y, half)[top : top + longest + 1] >= level).all())
-
-
 def presence(y, gain, p0, window, half, peak, base, smooth, rate, slowest, most):
     """Outcome of a candidate; ``gain`` is by how much the fitted rise explains the sweep better, ``None`` without."""
     lo, hi, foot, top, first = window
@@ -101,7 +89,7 @@ def presence(y, gain, p0, window, half, peak, base, smooth, rate, slowest, most)
     unrest = usual_change(y, int(p0) - 1, late, hi, half, pace, most)
     if size < 4 * unrest or top - start > slowest or top < lo + 0.5 * rate:
         return k.NO_RESPONSE
-    valley = int(start) if top == first else first + int(np.argmin(s[first : top + 1]))
+    valley = int(start) if top == first else twins.lowest_between(y, first, top, half)
     climb = min(size, s[top] - s[valley])
     for period in (20 * rate, rate / 0.06):
         around = (y, int(p0) - 1, lo)
@@ -109,7 +97,7 @@ def presence(y, gain, p0, window, half, peak, base, smooth, rate, slowest, most)
             return k.NO_RESPONSE
         if climb > 0.5 * size and repeats(*around, valley, top, half, period, s[top], climb):
             return k.NO_RESPONSE
-    if stays_high(y, top, hi, half, 0.5 * (low + s[top]), 5 * max(int(top - start), int(0.5 * rate))):
+    if twins.stays_high(y, top, hi, half, 0.5 * (low + s[top]), 5 * max(int(top - start), int(0.5 * rate))):
         return k.NO_RESPONSE
     until = min(hi, top + 3 * pace + int(0.4 * slowest))
     fall = s[top] - min([s[top], *s[top:until]])
@@ -136,18 +124,38 @@ def after_peak(y, p0, hi, top, half, density, floor, floor_sd, onset, onset_sd, 
             out[10] = (twins.area_between(y, onset, end) - floor * span) / rate
             out[11] = math.sqrt(density * span + (floor_sd * span) ** 2) / rate
             out[14], out[15], out[16] = span / rate, math.hypot(end_sd, onset_sd) / rate, (last - onset) / rate
+    return out | positive_peak(y, p0, hi, top, half, density, floor, peak, rate)
+
+
+def positive_peak(y, p0, hi, top, half, density, floor, peak, rate):
+    """Columns 8, 9, 12 and 13 of the output, none where there is no positive peak."""
     s = twins.smoothed(y, half)
     until = min(hi, top + int(25 * rate))
     lowest = top + int(np.argmin(s[top:until])) if until > top else top
-    if until > top and lowest + half + 1 < until and floor - s[lowest] > 5 * smooth:
-        level = floor - 0.9 * (floor - s[lowest])
-        reach = 2
-        while reach < 8 * half + 8 and top < lowest - reach - half and lowest + reach + half < until:
-            if max(s[lowest - reach], s[lowest + reach]) > level:
-                break
-            reach += 1
-        reach = min(reach, lowest, len(y) - 1 - lowest)
-        at, deep, _ = k.cubic_top.py_func(y, lowest, reach, -1.0)  # has a twin of its own
-        out[8], out[9] = (at - p0) / rate, -deep - floor
-        out[12], out[13] = peak + deep + floor, math.sqrt(4.5 * density / (2 * reach + 1))
-    return out
+    if not (lowest + half + 1 < until and floor - s[lowest] > 5 * math.sqrt(density / (2 * half + 1))):
+        return {}
+    level = floor - 0.9 * (floor - s[lowest])
+    reach = 2
+    while reach < 8 * half + 8 and top < lowest - reach - half and lowest + reach + half < until:
+        if max(s[lowest - reach], s[lowest + reach]) > level:
+            break
+        reach += 1
+    reach = min(reach, lowest, len(y) - 1 - lowest)
+    at, deep, _ = twins.cubic_top(y, lowest, reach, -1.0)
+    positive = -deep - floor
+    return {8: (at - p0) / rate, 9: positive, 12: peak - positive, 13: math.sqrt(4.5 * density / (2 * reach + 1))}
+
+
+def negative_peak(y, p0, top, half, reach, density, floor, floor_sd, peak, rate):
+    """Columns 2 to 5 of the output."""
+    level = floor + twins.peak_share(peak / math.sqrt(density)) * peak
+    width = twins.width_above(y, top, half, level, 4 * half + len(y) // 8)
+    m = max(reach, min(width, top, len(y) - 1 - top))
+    at, _, bend = twins.cubic_top(y, top, m, 1.0)
+    slope_sd = math.sqrt(density / (np.arange(-m, m + 1) ** 2).sum())
+    return {
+        2: (at - p0) / rate,
+        3: 3.2 * slope_sd / max(-bend, 1e-30) / rate,
+        4: peak,
+        5: math.hypot(1.5 * math.sqrt(density / (2 * reach + 1)), floor_sd),
+    }

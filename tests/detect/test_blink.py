@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from ncs import simulate
 from ncs.detect import Outcome, mark
 from ncs.simulate import BlinkReflex
+from ncs.testing import assert_marks_close
 
 RATE = 20_000.0
 ABSENT = (Outcome.NO_RESPONSE, Outcome.INVALID_INPUT, Outcome.AT_WINDOW_EDGE)
@@ -73,7 +74,7 @@ def test_a_later_sample_moves_the_onset_by_its_time():
     moved = mark(
         np.roll(trace.samples_uv, 20, axis=1), RATE, stimulus_ms=trace.stimulus_ms + 1.0, response="r2",
     )  # fmt: skip
-    np.testing.assert_allclose(moved.onset_ms, found(trace, "r2").onset_ms, atol=0.3)
+    assert_marks_close(moved, found(trace, "r2"), fields=["onset_ms"], tolerance={"onset_ms": 0.3})
 
 
 @pytest.mark.parametrize("response", ["r1", "r2"])
@@ -82,7 +83,7 @@ def test_gain_scales_voltages_and_nothing_else(response):
     (trace,) = near.traces
     one = found(trace, response)
     two = mark(2.0 * trace.samples_uv, RATE, stimulus_ms=trace.stimulus_ms, response=response)
-    np.testing.assert_allclose(two.onset_ms, one.onset_ms, atol=1e-6)
+    assert_marks_close(two, one, fields=["onset_ms"], tolerance={"onset_ms": 1e-6})
     np.testing.assert_allclose(two.peak_uv, 2 * one.peak_uv, rtol=1e-5)
 
 

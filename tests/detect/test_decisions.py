@@ -75,11 +75,11 @@ def test_checked_onset(sweeps, seed, off, onset_sd, tail):
     y, p0, (lo, _, foot, _, summit), base, height, density = found
     edge = scratch()
     edge.x[: k.N_NUISANCE] = [base, 0.0, 3 * tail, tail, 0.0, 0.0]
-    nuisances = edge.x[: k.N_NUISANCE].copy()
+    x = edge.x.copy()
     for onset in (foot + off, math.nan):
         place = (lo, foot, summit, HALF, onset, onset_sd, base, height, density, RATE)
         checked = k.checked_onset(twins.running_sum(y), edge, p0, *place)
-        assert checked == pytest.approx(slow.checked_onset(y, nuisances, p0, *place), rel=1e-6)
+        assert checked == pytest.approx(slow.checked_onset(y, x, p0, *place), rel=1e-6)
 
 
 @EXAMPLES
@@ -155,6 +155,34 @@ def test_after_peak(sweeps, seed, before, is_timed):
     expected = slow.after_peak(y, p0, hi, top, *marks, RATE, OPTIONS[4])
     for column, value in expected.items():
         assert row[column] == pytest.approx(value, rel=1e-6, abs=1e-6, nan_ok=True), column
+
+
+@settings(EXAMPLES, max_examples=80)
+@given(SEED)
+def test_positive_peak(sweeps, seed):
+    found = candidate(sweeps, seed)
+    if found is None:
+        return
+    y, p0, (_, hi, _, top, _), base, height, density = found
+    row = np.full(k.N_OUTPUTS, math.nan)
+    k.positive_peak(y, twins.running_sum(y), p0, hi, top, HALF, density, base, height, RATE, row)
+    expected = slow.positive_peak(y, p0, hi, top, HALF, density, base, height, RATE)
+    assert {c: row[c] for c in np.flatnonzero(~np.isnan(row))} == pytest.approx(expected, rel=1e-6, abs=1e-6)
+
+
+@settings(EXAMPLES, max_examples=80)
+@given(SEED, st.integers(2, 30), st.floats(0.0, 40.0))
+def test_negative_peak(sweeps, seed, reach, floor_sd):
+    found = candidate(sweeps, seed)
+    if found is None:
+        return
+    y, p0, (_, _, _, top, _), base, height, density = found
+    reach = max(2, min(reach, top, len(y) - 1 - top))
+    row = np.full(k.N_OUTPUTS, math.nan)
+    place = (p0, top, HALF, reach, density, base, floor_sd, height, RATE)
+    k.negative_peak(y, twins.running_sum(y), *place, row)
+    expected = slow.negative_peak(y, *place)
+    assert {c: row[c] for c in np.flatnonzero(~np.isnan(row))} == pytest.approx(expected, rel=1e-6, abs=1e-6)
 
 
 def test_every_outcome_of_presence_is_met(sweeps):

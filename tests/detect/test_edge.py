@@ -1,6 +1,7 @@
 """The model of the rising edge against dense matrices and numerical differences."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from ncs.detect import _kernels as k
 from ncs.detect._rise import rise_model
+from tests.detect import edge_twins as edges
 from tests.detect import twins
 
 EXAMPLES = settings(deadline=None, max_examples=12, derandomize=True)
@@ -70,20 +72,26 @@ def filled(seed):
     return y, density, edge, quiet, count
 
 
-def middles(edge, count):
-    return 0.5 * (edge.first[:count] + edge.last[:count] - 1)
+def as_twin(edge, quiet, count):
+    """What the kernels know of a fit, for their twins."""
+    bins = list(zip(edge.first[:count].tolist(), edge.last[:count].tolist(), strict=True))
+    known = (edge.value[:count].copy(), edge.weight[:count].copy(), edge.row[:count, : k.N_NUISANCE].copy())
+    return edges.Edge(bins, quiet, *known, edge.x[:N_PAR].copy(), edge.x0[:N_PAR].copy(), edge.w0[:N_PAR].copy())
 
 
-def predictions(x, edge, quiet, count):
-    """Model and variance of its shape in every bin; quiet bins know of no rise."""
-    flat = x.copy()
-    flat[k.P_HEIGHT] = 0.0
-    return np.array(
-        [
-            twins.edge_model(flat if b < quiet else x, RISE, middle, STIMULUS, RATE)
-            for b, middle in enumerate(middles(edge, count))
-        ]
-    ).T
+def predictions(twin):
+    """Model and variance of its shape in every bin after the quiet ones."""
+    return np.array([edges.rise_row(twin, b, RISE)[1:] for b in range(twin.quiet, len(twin.bins))]).T
+
+
+@settings(EXAMPLES, max_examples=60)
+@given(st.integers(0, 50), st.integers(-5, 60), st.integers(0, 12), st.integers(0, 20))
+def test_cut_evenly(first, length, pieces, count):
+    edge = scratch()
+    found = k.cut_evenly(first, first + length, pieces, edge, count)
+    expected = edges.cut_evenly(first, first + length, pieces)
+    assert found == count + len(expected)
+    assert list(zip(edge.first[count:found].tolist(), edge.last[count:found].tolist(), strict=True)) == expected
 
 
 @settings(EXAMPLES, max_examples=60)
@@ -95,6 +103,7 @@ def test_bins_are_disjoint_ordered_and_inside_what_is_to_be_fitted(pre, length, 
     for top in (lo - 5, lo, lo + 4, lo + 137):
         quiet, count = k.cut_bins(pre, before, lo, onset, scale, top, edge)
         bins = list(zip(edge.first[:count].tolist(), edge.last[:count].tolist(), strict=True))
+        assert (bins, quiet) == edges.cut_bins(pre, before, lo, onset, scale, top)
         assert 0 <= quiet <= count <= k.MOST_BINS
         assert all(first < last for first, last in bins)
         assert all(last <= first for (_, last), (first, _) in pairwise(bins))
@@ -109,35 +118,56 @@ def test_bins_are_disjoint_ordered_and_inside_what_is_to_be_fitted(pre, length, 
 @EXAMPLES
 @given(SEED)
 def test_a_bin_holds_the_mean_of_its_samples_and_weighs_as_many(seed):
-    y, density, edge, _, count = filled(seed)
+    y, density, edge, quiet, count = filled(seed)
+    twin = as_twin(edge, quiet, count)
+    expected = edges.fill_bins(y, STIMULUS, RATE, density, twin.bins, quiet)
+    np.testing.assert_allclose(twin.value, expected.value, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(twin.weight, expected.weight)
+    np.testing.assert_allclose(twin.nuisances, expected.nuisances, rtol=1e-9, atol=1e-12)
+    precision, gradient = edges.quiet_normal(expected)
+    np.testing.assert_allclose(edge.quiet, precision, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(edge.quiet_g, gradient, rtol=1e-6, atol=1e-6)
+
+
+@EXAMPLES
+@given(SEED, st.integers(1, N_PAR), st.floats(0.0, 10.0), st.floats(-1e3, 1e3))
+def test_add_row(seed, n_par, weight, difference):
+    rng = np.random.default_rng(seed)
+    edge, row = scratch(), rng.normal(size=k.WIDTH)
+    edge.a[:], edge.g[:] = rng.normal(size=edge.a.shape), rng.normal(size=edge.g.shape)
+    used = slice(n_par)
+    a, g = edges.add_row(edge.a[used, used].copy(), edge.g[used].copy(), row[used], weight, difference)
+    k.add_row(edge, row, weight, difference, n_par)
+    np.testing.assert_allclose(np.tril(edge.a[used, used]), np.tril(a), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(edge.g[used], g, rtol=1e-9, atol=1e-9)
+
+
+@EXAMPLES
+@given(SEED)
+def test_rise_row(seed):
+    _, _, edge, quiet, count = filled(seed)
+    twin = as_twin(edge, quiet, count)
     for b in range(count):
-        part = y[edge.first[b] : edge.last[b]]
-        assert edge.value[b] == pytest.approx(part.mean(), rel=1e-6, abs=1e-6)
-        assert edge.weight[b] == pytest.approx(part.size / density)
-    rows = [twins.nuisances((middle - STIMULUS) / RATE) for middle in middles(edge, count)]
-    np.testing.assert_allclose(edge.row[:count, : k.N_NUISANCE], rows, rtol=1e-9, atol=1e-12)
+        found = k.rise_row(edge, b, RISE, N_MODES, math.exp(edge.x[k.P_SCALE]))
+        row, model, variance = edges.rise_row(twin, b, RISE)
+        assert found == pytest.approx((model, variance), rel=1e-9, abs=1e-9)
+        np.testing.assert_allclose(edge.row[b, :N_PAR], row, rtol=1e-9, atol=1e-9)
 
 
 @EXAMPLES
 @given(SEED)
 def test_the_design_row_is_the_derivative_of_the_model(seed):
     _, _, edge, quiet, count = filled(seed)
-    x = edge.x[:N_PAR].copy()
-    steps = np.r_[np.full(6, 1e-3), 1e-2, 1e-4, 1e-2, np.full(N_MODES, 1e-5)]
+    twin = as_twin(edge, quiet, count)
+    steps = np.diag(np.r_[np.full(6, 1e-3), 1e-2, 1e-4, 1e-2, np.full(N_MODES, 1e-5)])
+    models = [[predictions(replace(twin, x=twin.x + side * step))[0] for side in (-1, 1)] for step in steps]
+    size = max(abs(twin.x[k.P_HEIGHT]), 1.0)
     for b in range(quiet, count):
-        middle = middles(edge, count)[b]
-        model, variance = k.rise_row(edge, b, RISE, N_MODES, math.exp(x[k.P_SCALE]))
-        expected, spread = twins.edge_model(x, RISE, middle, STIMULUS, RATE)
-        assert model == pytest.approx(expected, rel=1e-9, abs=1e-9)
-        assert variance == pytest.approx(spread**2, rel=1e-9, abs=1e-12)
-        for p in range(N_PAR):
-            ahead, behind = x.copy(), x.copy()
-            ahead[p] += steps[p]
-            behind[p] -= steps[p]
-            rise = twins.edge_model(ahead, RISE, middle, STIMULUS, RATE)[0]
-            fall = twins.edge_model(behind, RISE, middle, STIMULUS, RATE)[0]
-            size = max(abs(x[k.P_HEIGHT]), 1.0)
-            assert edge.row[b, p] == pytest.approx((rise - fall) / (2 * steps[p]), rel=2e-2, abs=2e-3 * size)
+        row, _, _ = edges.rise_row(twin, b, RISE)
+        slopes = [
+            (after[b - quiet] - at[b - quiet]) / (2 * s.max()) for (at, after), s in zip(models, steps, strict=True)
+        ]
+        np.testing.assert_allclose(row, slopes, rtol=2e-2, atol=2e-3 * size)
 
 
 def test_before_the_rise_the_design_row_is_that_of_the_nuisances():
@@ -151,40 +181,43 @@ def test_before_the_rise_the_design_row_is_that_of_the_nuisances():
 
 
 @EXAMPLES
+@given(SEED, st.sampled_from([k.N_NUISANCE, N_PAR]))
+def test_quiet_equations(seed, n_par):
+    _, _, edge, quiet, count = filled(seed)
+    a, g = edges.quiet_equations(as_twin(edge, quiet, count), n_par)
+    k.quiet_equations(edge, n_par)
+    np.testing.assert_allclose(np.tril(edge.a[:n_par, :n_par]), np.tril(a), rtol=1e-8, atol=1e-8)
+    np.testing.assert_allclose(edge.g[:n_par], g, rtol=1e-6, atol=1e-6 * np.abs(g).max())
+
+
+@EXAMPLES
 @given(SEED)
 def test_the_equations_are_those_of_weighted_least_squares_with_priors(seed):
     _, _, edge, quiet, count = filled(seed)
-    x = edge.x[:N_PAR].copy()
+    twin = as_twin(edge, quiet, count)
     k.edge_equations(edge, RISE, quiet, count, N_MODES)
-    model, rest = predictions(x, edge, quiet, count)
-    weight = 1 / (1 / edge.weight[:count] + rest**2)
-    rows = edge.row[:count, :N_PAR].copy()
-    rows[:quiet, k.N_NUISANCE :] = 0.0
-    difference = edge.value[:count] - model
-    precision = np.diag(edge.w0[:N_PAR]) + rows.T @ (weight[:, None] * rows)
-    gradient = edge.w0[:N_PAR] * (edge.x0[:N_PAR] - x) + rows.T @ (weight * difference)
-    np.testing.assert_allclose(np.tril(edge.a[:N_PAR, :N_PAR]), np.tril(precision), rtol=1e-8, atol=1e-8)
-    np.testing.assert_allclose(edge.g[:N_PAR], gradient, rtol=1e-6, atol=1e-6 * np.abs(gradient).max())
-    rising = slice(quiet, count)
-    expected = np.sum(weight[rising] * difference[rising] ** 2 - np.log(weight[rising]))
+    a, g = edges.edge_equations(twin, RISE)
+    np.testing.assert_allclose(np.tril(edge.a[:N_PAR, :N_PAR]), np.tril(a), rtol=1e-8, atol=1e-8)
+    np.testing.assert_allclose(edge.g[:N_PAR], g, rtol=1e-6, atol=1e-6 * np.abs(g).max())
     misfit = k.rise_misfit(edge, RISE, quiet, count, N_MODES)
-    assert misfit == pytest.approx(expected, rel=1e-9, abs=1e-9)
+    assert misfit == pytest.approx(edges.rise_misfit(twin, RISE), rel=1e-9, abs=1e-9)
 
 
 @EXAMPLES
 @given(SEED)
 def test_the_gradient_of_the_equations_is_that_of_the_criterion(seed):
     _, _, edge, quiet, count = filled(seed)
-    x = edge.x[:N_PAR].copy()
+    twin = as_twin(edge, quiet, count)
     k.edge_equations(edge, RISE, quiet, count, N_MODES)
-    weight = 1 / (1 / edge.weight[:count] + predictions(x, edge, quiet, count)[1] ** 2)
+    weight = 1 / (1 / twin.weight[quiet:] + predictions(twin)[1])
 
     def criterion(at):
-        difference = edge.value[:count] - predictions(at, edge, quiet, count)[0]
-        return np.sum(weight * difference**2) + np.sum(edge.w0[:N_PAR] * (at - edge.x0[:N_PAR]) ** 2)
+        moved = replace(twin, x=at)
+        difference = twin.value[quiet:] - predictions(moved)[0]
+        return np.sum(weight * difference**2) + edges.quiet_misfit(moved) + np.sum(twin.w0 * (at - twin.x0) ** 2)
 
     steps = np.r_[np.full(6, 1e-3), 1e-2, 1e-4, 1e-2, np.full(N_MODES, 1e-5)]
-    numerical = np.array([(criterion(x + s) - criterion(x - s)) / (2 * s.max()) for s in np.diag(steps)])
+    numerical = np.array([(criterion(twin.x + s) - criterion(twin.x - s)) / (2 * s.max()) for s in np.diag(steps)])
     np.testing.assert_allclose(-2 * edge.g[:N_PAR], numerical, rtol=2e-2, atol=1e-3 * np.abs(numerical).max())
 
 
@@ -192,9 +225,7 @@ def test_the_gradient_of_the_equations_is_that_of_the_criterion(seed):
 @given(SEED)
 def test_the_misfit_of_the_quiet_bins(seed):
     _, _, edge, quiet, count = filled(seed)
-    model, _ = predictions(edge.x[:N_PAR], edge, quiet, count)
-    z, w = edge.value[:quiet], edge.weight[:quiet]
-    expected = np.sum(w * (z - model[:quiet]) ** 2) - np.sum(w * z**2)
+    expected = edges.quiet_misfit(as_twin(edge, quiet, count))
     assert k.quiet_misfit(edge) == pytest.approx(expected, rel=1e-6, abs=1e-6)
 
 
@@ -202,48 +233,63 @@ def test_the_misfit_of_the_quiet_bins(seed):
 @given(SEED)
 def test_the_gain_of_a_rise_is_the_difference_of_two_criteria(seed):
     _, _, edge, quiet, count = filled(seed)
-    x, x0, w0 = edge.x[:N_PAR].copy(), edge.x0[:N_PAR], edge.w0[:N_PAR]
-    z, w = edge.value[:count].copy(), edge.weight[:count].copy()
-    model, rest = predictions(x, edge, quiet, count)
-    weight = 1 / (1 / w + rest**2)
-    rising = slice(quiet, count)
-    full = np.sum(weight * (z - model) ** 2) - np.sum(np.log(weight[rising])) + np.sum(w0 * (x - x0) ** 2)
-    rows = edge.row[:count, : k.N_NUISANCE].copy()
-    prior = np.sqrt(w0[: k.N_NUISANCE])
-    design = np.vstack([np.sqrt(w)[:, None] * rows, np.diag(prior)])
-    target = np.r_[np.sqrt(w) * z, prior * x0[: k.N_NUISANCE]]
-    without = np.sum((target - design @ np.linalg.lstsq(design, target, rcond=None)[0]) ** 2)
-    without -= np.sum(np.log(w[rising]))
-    gain = k.rise_gain(edge, RISE, quiet, count, N_MODES)
-    assert gain == pytest.approx(without - full, rel=1e-5, abs=1e-3)
+    expected = edges.rise_gain(as_twin(edge, quiet, count), RISE)
+    assert k.rise_gain(edge, RISE, quiet, count, N_MODES) == pytest.approx(expected, rel=1e-5, abs=1e-3)
+
+
+@EXAMPLES
+@given(SEED)
+def test_fit_edge(seed):
+    y, density, edge, _, _ = filled(seed)
+    rng = np.random.default_rng(seed)
+    x0, lo = edge.x[:N_PAR].copy(), int(rng.integers(70, 140))
+    top, before = int(x0[k.P_ONSET] + rng.uniform(0.3, 1.2) * math.exp(x0[k.P_SCALE])), int(rng.integers(0, 50))
+    w0 = edge.w0[:N_PAR].copy()
+    edge.x0[:N_PAR] = x0
+    quiet, count = k.fit_edge(twins.running_sum(y), lo, top, STIMULUS, 0, before, RATE, density, edge, RISE)
+    fit, precision = edges.fit_edge(y, lo, top, STIMULUS, 0, before, RATE, density, (x0, x0, w0), RISE)
+    assert (count > 0) == (fit is not None)
+    if fit is not None:
+        assert (quiet, count) == (fit.quiet, len(fit.bins))
+        np.testing.assert_allclose(edge.x[:N_PAR], fit.x, rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(np.tril(edge.a[:N_PAR, :N_PAR]), np.linalg.cholesky(precision), rtol=1e-5, atol=1e-7)
 
 
 @EXAMPLES
 @given(SEED, st.floats(0.02, 0.1))
 def test_the_onset_is_where_the_fitted_rise_crosses_and_its_spread_that_of_the_estimate(seed, share):
     rng = np.random.default_rng(seed)
-    _, _, edge, _, _ = filled(seed)
-    x = edge.x[:N_PAR]
+    _, _, edge, quiet, count = filled(seed)
+    x = as_twin(edge, quiet, count).x
     precision = rng.normal(size=(N_PAR + 3, N_PAR))
     precision = precision.T @ precision + np.eye(N_PAR)
     edge.a[:N_PAR, :N_PAR] = np.linalg.cholesky(precision)
-    grid = RISE.grid[0] + RISE.grid[1] * np.arange(RISE.table.shape[0])
+    onset, sd = k.onset_of(edge, RISE, share, np.empty(k.WIDTH))
+    assert (onset, sd) == pytest.approx(edges.onset_of(x, RISE, share, precision), rel=1e-6)
 
     def crossing(at):
-        shape = RISE.table[:, 2] + RISE.table[:, 3 : 3 + N_MODES] @ at[k.P_MODES :]
-        last = np.flatnonzero(shape[grid <= 1.0] <= share)[-1]
-        u = np.interp(share, shape[last : last + 2], grid[last : last + 2])
-        return at[k.P_ONSET] + math.exp(at[k.P_SCALE]) * u, u
+        return edges.onset_of(at, RISE, share, precision)[0]
 
-    onset, sd = k.onset_of(edge, RISE, share, np.empty(k.WIDTH))
-    expected, u = crossing(x)
-    assert onset == pytest.approx(expected, abs=1e-6)
-    steps = np.r_[np.full(9, 1e-4), np.full(N_MODES, 1e-4)]
-    gradient = np.array([(crossing(x + s)[0] - crossing(x - s)[0]) / (2 * s.max()) for s in np.diag(steps)])
-    shape = RISE.table[:, 2] + RISE.table[:, 3 : 3 + N_MODES] @ x[k.P_MODES :]
-    slope = np.interp(u, grid, np.gradient(shape, grid))
-    left = math.exp(x[k.P_SCALE]) * np.interp(u, grid, RISE.table[:, 0]) / slope
-    assert sd == pytest.approx(math.hypot(left, twins.spread(precision, gradient)), rel=0.02)
+    gradient = np.array([(crossing(x + s) - crossing(x - s)) / 2e-4 for s in 1e-4 * np.eye(N_PAR)])
+    grid = RISE.grid[0] + RISE.grid[1] * np.arange(RISE.table.shape[0])
+    shape, scale = RISE.table[:, 2] + RISE.table[:, 3 : 3 + N_MODES] @ x[k.P_MODES :], math.exp(x[k.P_SCALE])
+    u = (onset - x[k.P_ONSET]) / scale
+    left = scale * np.interp(u, grid, RISE.table[:, 0]) / np.interp(u, grid, np.gradient(shape, grid))
+    assert sd == pytest.approx(math.hypot(left, twins.spread_of(precision, gradient)), rel=0.02)
+
+
+@settings(EXAMPLES, max_examples=60)
+@given(SEED, st.sampled_from(["cmap", "snap"]), st.floats(0.02, 0.9), st.floats(0.0, 30.0))
+def test_onset_of_learned_rises_however_bent(seed, response, share, bent):
+    """Weights of the modes far beyond what is likely: the shape may never reach the share, or end below nothing."""
+    rise = k.Rise(*rise_model(response))
+    n_modes = rise.prior_sd.size
+    edge, n_par = scratch(), k.P_MODES + n_modes
+    edge.x[:n_par] = [0, 0, 0, 0, 0, 0, 200.0, 2.0, 500.0, *np.random.default_rng(seed).normal(0, bent * rise.prior_sd)]
+    edge.a[:n_par, :n_par] = np.eye(n_par)
+    found = k.onset_of(edge, rise, share, np.empty(k.WIDTH))
+    expected = edges.onset_of(edge.x[:n_par], rise, share, np.eye(n_par))
+    assert found == pytest.approx(expected, rel=1e-6, nan_ok=True)
 
 
 def test_a_rise_that_never_crosses_has_no_onset():
@@ -255,7 +301,7 @@ def test_a_rise_that_never_crosses_has_no_onset():
 @given(SEED, st.floats(-3.0, 40.0))
 def test_the_nuisance_at_a_time(seed, t_ms):
     _, _, edge, _, _ = filled(seed)
-    expected = edge.x[: k.N_NUISANCE] @ twins.nuisances(t_ms)
+    expected = edges.nuisance_value(edge.x, t_ms)
     assert k.nuisance_value(edge, t_ms, np.empty(k.N_NUISANCE)) == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 

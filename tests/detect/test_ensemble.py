@@ -24,6 +24,7 @@ def repeated(n_sweeps: int, *, noise_uv: float, seed: int, jitter_ms: float = 0.
 # Between sweeps
 
 
+@pytest.mark.campaign
 def test_sweeps_that_differ_by_noise_alone_stay_within_their_stated_deviations():
     found = [
         onset_spread(mark(repeated(20, noise_uv=noise, seed=seed), RATE_HZ, stimulus_ms=3.0))
@@ -103,6 +104,7 @@ def deviations(condition: str, n: int = 300):
     return found, onset - sweeps.truth.onset_ms - sweeps.trigger_error_ms
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("condition", CONDITIONS)
 def test_good_onsets_are_seldom_called_into_question(condition):
     found, error = deviations(condition)
@@ -111,6 +113,7 @@ def test_good_onsets_are_seldom_called_into_question(condition):
     assert found.disagree[good].mean() < 0.03
 
 
+@pytest.mark.campaign
 def test_without_their_definitions_the_rules_differ_by_little():
     found, _ = deviations("8mV_10uV")
     raw = found.onset_ms[:, :] - np.nanmedian(found.onset_ms, axis=0)
@@ -120,6 +123,7 @@ def test_without_their_definitions_the_rules_differ_by_little():
     assert np.nanmedian(found.spread_ms) < 0.05
 
 
+@pytest.mark.campaign
 def test_an_onset_that_is_wrong_by_half_of_the_rise_is_called_into_question():
     """The default rule looks where the window lets it; the others walk back from the peak."""
     sweeps = simulate.cmap(
@@ -133,6 +137,7 @@ def test_an_onset_that_is_wrong_by_half_of_the_rise_is_called_into_question():
     assert (marks.flags[rules_at_another_peak] & 8 != 0).all()
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize(("response", "make", "kind"), [("cmap", simulate.cmap, Cmap), ("snap", simulate.snap, Snap)])
 def test_the_shifts_of_the_rules_are_those_of_simulated_responses(response, make, kind):
     for amplitude, noise in ((4000.0, 10.0), (800.0, 10.0)) if response == "cmap" else ((60.0, 0.4), (20.0, 0.4)):

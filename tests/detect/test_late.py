@@ -11,6 +11,7 @@ from ncs.detect._late_waves import m_wave_sizes, noise_outside, smoothed, withou
 from ncs.errors import InvalidInputError
 from ncs.simulate import Contamination
 from ncs.simulate.late import F_RECORDING, H_RECORDING, AWave, f_wave_study, h_reflex_study
+from ncs.testing import assert_marks_close
 
 THREE_SIGMA_UV = 40.0 / 3.0
 """Noise of which the smallest F wave that counts, 40 uV peak to peak, is three standard deviations."""
@@ -136,8 +137,7 @@ def test_a_later_stimulus_moves_nothing_but_the_samples():
     first = marked(study, "f_wave")
     padded = np.pad(trace.samples_uv, [(0, 0), (40, 0)], mode="edge")
     later = detect.mark(padded, trace.sampling_rate_hz, stimulus_ms=trace.stimulus_ms + 2.0, response="f_wave")
-    np.testing.assert_array_equal(first.outcome, later.outcome)
-    np.testing.assert_allclose(first.onset_ms, later.onset_ms, atol=1e-6)
+    assert_marks_close(later, first, fields=["outcome", "onset_ms"], tolerance={"onset_ms": 1e-6})
 
 
 def test_every_sweep_may_have_a_stimulus_time_of_its_own():

@@ -97,19 +97,38 @@ def aic_minimum(y, lo, peak):
         return NAN
     values = {}
     for cut in range(2, n - 2):
-        before, after = part[:cut].var(), part[cut:].var()
-        if before > 0 and after > 0:
-            values[cut] = cut * math.log(before) + (n - cut - 1) * math.log(after)
+        before, after = part[:cut], part[cut:]
+        if np.ptp(before) > 0 and np.ptp(after) > 0:
+            values[cut] = cut * math.log(before.var()) + (n - cut - 1) * math.log(after.var())
     return float(lo + min(values, key=values.get)) if values else NAN
+
+
+# Loading
+
+
+def load(row):
+    """The sweep negative up, its running sum, lowest, highest, and whether all is finite."""
+    y = -row.astype(np.float64)
+    return y, running_sum(y), y.min(), y.max(), bool(np.isfinite(row).all())
 
 
 # Noise
 
 
+def step_noise(y, density, least):
+    steps = np.abs(np.diff(y))
+    smallest = steps[steps > 0].min() if (steps > 0).any() else 0.0
+    return max(density, max(smallest, least) ** 2 / 12)
+
+
+def second_difference(y, i, width, lag):
+    a, b, c = (y[j : j + width].sum() for j in (i, i + lag, i + 2 * lag))
+    return (a - 2 * b + c) ** 2
+
+
 def bend_noise(y, first, last, width, lag):
-    sums = [y[i : i + width].sum() for i in range(len(y))]
-    bends = [sums[i] - 2 * sums[i + lag] + sums[i + 2 * lag] for i in range(first, last - 2 * lag - width + 1, width)]
-    return np.mean(np.square(bends)) / (6 * width**2) if bends else NAN
+    squares = [second_difference(y, i, width, lag) for i in range(first, last - 2 * lag - width + 1, width)]
+    return np.mean(squares) / (6 * width**2) if squares else NAN
 
 
 def quiet_level(y, skip_first, skip_last, width, lag, pieces, rank):
@@ -120,6 +139,13 @@ def quiet_level(y, skip_first, skip_last, width, lag, pieces, rank):
     values = sorted(bend_noise(y, s, s + length, width, lag) for s in starts)
     freedom = max(1.0, 0.5 * (length - 2 * lag) / width)
     return values[int(rank * (len(values) - 1))] * (1 + (1.8 - 3 * rank) / math.sqrt(freedom))
+
+
+def noise_density(y, skip_first, skip_last, rate):
+    skip, lag, wide = (skip_first, skip_last), max(2, int(0.3 * rate + 0.5)), max(2, int(0.4 * rate + 0.5))
+    density = 2 * quiet_level(y, *skip, 2, 2, 12, 0.4)
+    coarse = wide * quiet_level(y, *skip, wide, wide, 8, 0.3)
+    return quiet_level(y, *skip, 1, lag, 12, 0.4), coarse if coarse > 1.7 * density else density
 
 
 # Shape of the smoothed sweep
@@ -134,9 +160,14 @@ def largest_rise(y, lo, hi, half, base):
     return lo + int(np.argmin(s[lo : top + 1])), top, max(gains)
 
 
-def smallest_step(y):
-    steps = np.abs(np.diff(y))
-    return float(steps[steps > 0].min()) if (steps > 0).any() else 0.0
+def lowest_between(y, first, last, half):
+    return first + int(np.argmin(smoothed(y, half)[first : last + 1]))
+
+
+def stays_high(y, top, hi, half, level, longest):
+    if top + longest + half >= hi:
+        return False
+    return bool((smoothed(y, half)[top : top + longest + 1] >= level).all())
 
 
 def first_summit(y, lo, top, half, base, least):
@@ -161,6 +192,13 @@ def fall_back(y, foot, start, half, level):
         return float(foot)
     i = below[-1]
     return i + (level - s[i]) / (s[i + 1] - s[i])
+
+
+def crossing_with_sd(y, foot, top, half, level, density):
+    at = fall_back(y, foot, top, half, level)
+    i, span = int(at), 2 * half + 1
+    slope = (box_mean(y, i + 1, i + 1 + span) - box_mean(y, i + 1 - span, i + 1)) / span
+    return at, math.sqrt(density / span) / slope if slope > 0 else NAN
 
 
 def falling_crossing(y, start, hi, half, level):
@@ -236,37 +274,58 @@ def area_between(y, onset, end):
     return integral_to(end) - integral_to(onset)
 
 
-# The model of the edge: everything as dense matrices
+# The top of a peak
 
 
-def nuisances(t_ms):
-    after = t_ms > 0
-    phase = 2 * np.pi * k.MAINS_HZ * t_ms / 1000
-    return np.array(
-        [
-            1.0, t_ms / 10, np.exp(-t_ms / k.TAIL_MS[0]) if after else 0.0,
-            np.exp(-t_ms / k.TAIL_MS[1]) if after else 0.0, np.sin(phase), np.cos(phase) - 1.0,
-        ]
-    )  # fmt: skip
+def cubic_top(y, middle, half, sign):
+    """Newton's steps on the fitted cubic from the top of its parabola; that top itself, where they end at none."""
+    u = np.arange(-half, half + 1) / half
+    z = sign * y[middle - half : middle + half + 1]
+    c = np.r_[np.polynomial.polynomial.polyfit(u, z, 3 if half > 1 else 2), 0.0][:4]
+    if c[2] >= 0:
+        return float(middle), z[half], 0.0
+    at = start = -c[1] / (2 * c[2])
+    slope = np.polynomial.Polynomial(c).deriv()
+    for _ in range(4):
+        if slope.deriv()(at) >= 0:
+            break
+        at -= slope(at) / slope.deriv()(at)
+    if not (abs(at) <= 1 and slope.deriv()(at) <= 0):
+        at, c[3] = np.clip(start, -1, 1), 0.0
+    cubic = np.polynomial.Polynomial(c)
+    return middle + half * at, cubic(at), cubic.deriv(2)(at) / half**2
 
 
-def rise_shape(rise, weights, u):
-    """Mean rise plus weighted modes at a scaled time, and the spread of what they leave; zero before the table."""
-    grid = rise.grid[0] + rise.grid[1] * np.arange(rise.table.shape[0])
-    if u <= grid[0]:
-        return 0.0, 0.0
-    columns = [np.interp(u, grid, rise.table[:, 3 + i]) for i in range(rise.prior_sd.size)]
-    return np.interp(u, grid, rise.table[:, 2]) + np.dot(weights, columns), np.interp(u, grid, rise.table[:, 0])
+def peak_share(snr):
+    return float(np.clip(0.5 + 0.2 * np.emath.logn(5.0, max(snr, 1.0) / 20.0), 0.5, 0.9))
 
 
-def edge_model(x, rise, middle, p0, rate):
-    """Value of the model at a position, and the standard deviation of its shape there."""
-    n_modes = rise.prior_sd.size
-    u = (middle - x[k.P_ONSET]) / math.exp(x[k.P_SCALE])
-    shape, rest = rise_shape(rise, x[k.P_MODES : k.P_MODES + n_modes], u)
-    nuisance = x[: k.N_NUISANCE] @ nuisances((middle - p0) / rate)
-    return nuisance + x[k.P_HEIGHT] * shape, abs(x[k.P_HEIGHT] * rest)
+# Rules
 
 
-def spread(precision, gradient):
+def rule_onset(method, y, lo, peak, base, sigma, height, rate, parameter):
+    return {
+        k.METHOD_THRESHOLD: lambda: last_crossing(y, lo, peak, base + parameter),
+        k.METHOD_SD: lambda: sd_crossing(y, lo, peak, base + parameter * sigma, max(1, int(rate / 2))),
+        k.METHOD_PERCENT_OF_PEAK: lambda: last_crossing(y, lo, peak, base + parameter * height),
+        k.METHOD_TANGENT: lambda: tangent_foot(y, lo, peak, base, max(1, int(parameter * rate / 2 + 0.5))),
+        k.METHOD_SECOND_DERIVATIVE: lambda: curvature_peak(y, lo, peak, max(2, int(parameter * rate / 2 + 0.5))),
+        k.METHOD_RISING_RUN: lambda: rising_run(y, lo, peak, int(parameter * rate + 0.5)),
+        k.METHOD_AIC: lambda: aic_minimum(y, lo, peak),
+    }[method]()
+
+
+# Linear algebra
+
+
+def solve(a, g):
+    """Solution and Cholesky factor of a symmetric system of which the lower half is given; ``None`` without one."""
+    matrix = np.tril(a) + np.tril(a, -1).T
+    try:
+        return np.linalg.solve(matrix, g), np.linalg.cholesky(matrix)
+    except np.linalg.LinAlgError:
+        return None
+
+
+def spread_of(precision, gradient):
     return math.sqrt(gradient @ np.linalg.inv(precision) @ gradient)

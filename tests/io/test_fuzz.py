@@ -3,6 +3,7 @@
 Out of every parser comes a result or an ``NcsError``, and no input takes more than ten times its size plus 16 MB.
 """
 
+import sys
 import tracemalloc
 from random import Random
 
@@ -83,3 +84,23 @@ def test_a_mutation_takes_any_content(mutation):
     for content in (b"", b"x", b"1,2\n3,4\n", b'{"a": [1, {"b": null}]}', bytes(range(256)) * 3):
         for _ in range(30):
             assert isinstance(mutation(random, content, content[:3]), bytes)
+
+
+def test_watching_an_input_leaves_another_tracer_in_place():
+    entered = []
+
+    def other(frame, event, arg):
+        entered.append(frame.f_code.co_name)
+
+    def small():
+        return None
+
+    before = sys.gettrace()
+    sys.settrace(other)
+    try:
+        fuzz.Coverage().watch(small)
+        after = sys.gettrace()
+    finally:
+        sys.settrace(before)
+    assert after is other
+    assert "small" not in entered

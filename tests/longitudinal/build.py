@@ -6,6 +6,9 @@ import hashlib
 import numpy as np
 
 import ncs
+from ncs.longitudinal import Covariate, Series, VisitValue
+from ncs.longitudinal._change import change_of
+from ncs.longitudinal._repeatability import default_repeatability
 from ncs.model import Side, SourceFile, Study, Subject, Technique, Trace, Visit
 from ncs.quantities import QUANTITIES
 from ncs.results import Measurement, Reason, VisitResult
@@ -17,6 +20,7 @@ NR = Reason.NO_RESPONSE
 def recording(
     subject, date, value, *, sd=0.1, quantity="motor_conduction_velocity", nerve="median", side=Side.RIGHT,
     segment="wrist-elbow", site=None, recording_site="APB", distance_mm=220.0, skin_temperature_c=33.0, copy=0,
+    flags=(),
 ):  # fmt: skip
     """Return the result of one file; ``value`` is a number or the reason why there is none."""
     missing = isinstance(value, Reason)
@@ -43,6 +47,7 @@ def recording(
         segment=segment,
         distance_mm=distance_mm,
         skin_temperature_c=skin_temperature_c,
+        flags=flags,
     )
     return VisitResult(
         visit=Visit(subject=Subject(id=subject), date=date, studies=(study,), sources=(source,)),
@@ -96,3 +101,38 @@ def covariate_csv(path, *, days_off=2):
                 lines.append(f"{code},{day(months) + dt.timedelta(days=days_off)},{name},{value},{unit}")
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def table_of(courses, *, quantity="motor_conduction_velocity", unit="m/s", months=(0, 6, 12), **more):
+    """Return the table of subjects by their values, without a store; ``None`` is a response that is not recordable.
+
+    ``more`` has facts of single visits, by subject and number of the visit.
+    """
+    where = {"segment": "wrist-elbow"} if "velocity" in quantity else {"site": "wrist"}
+    these = [
+        Series(
+            subject=code, quantity=quantity, unit=unit, nerve="median", side="right", **where,
+            visits=tuple(
+                VisitValue(
+                    subject=code, date=day(months[k]), value=value, sd=0.1,
+                    reason=None if value is not None else "no_response", **more.get(code, {}).get(k, {}),
+                )
+                for k, value in enumerate(values)
+            ),
+        )
+        for code, values in courses.items()
+    ]  # fmt: skip
+    return change_of(these, quantity=quantity, nerve="median", repeatability=default_repeatability(quantity, "median"))
+
+
+RISING = {"S1": (30.0, 33.0, 36.0), "S2": (31.0, 34.1, 37.2), "S3": (32.0, 35.2, 38.4), "S4": (33.0, 36.3, 39.6)}
+
+
+def covariate(subject, months, number, *, name="VEGF", days=0, **more):
+    """Return a covariate so many months, and days, after the start."""
+    return Covariate(subject=subject, date=day(months) + dt.timedelta(days=days), name=name, number=number, **more)
+
+
+def below(subject, months, limit, **more):
+    """Return a covariate below a detection limit."""
+    return covariate(subject, months, None, text=f"<{limit:g}", below=limit, **more)

@@ -94,6 +94,11 @@ def test_spearman_counts_all_orders_and_equals_scipy():
             assert p == pytest.approx(np.mean(np.array(every) >= abs(rho) - 1e-12))
 
 
+def test_nine_pairs_are_counted_and_ten_are_not():
+    assert spearman(list(range(9)), list(range(9))) == (pytest.approx(1.0), pytest.approx(2 / math.factorial(9)))
+    assert spearman(list(range(10)), list(range(10)))[1] < 1 / math.factorial(10)
+
+
 def test_spearman_without_variation_is_none():
     assert spearman([1.0, 1.0, 1.0, 1.0], [1.0, 2.0, 3.0, 4.0]) is None
     assert spearman(list(range(12)), list(range(12)))[1] == 0.0
@@ -101,7 +106,7 @@ def test_spearman_without_variation_is_none():
 
 def test_holm_keeps_the_order_and_never_exceeds_one():
     assert holm(()) == ()
-    assert holm((0.5, 0.6)) == (1.0, 1.0)
+    assert holm((0.5, 0.6)) == holm((0.7, 0.9)) == (1.0, 1.0)
     adjusted = holm((0.03, 0.001, 0.2))
     assert adjusted == pytest.approx((0.06, 0.003, 0.2))
     assert not any(math.isnan(p) for p in adjusted)

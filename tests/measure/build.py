@@ -8,7 +8,7 @@ import numpy as np
 from ncs.detect.marks import Marks, Outcome
 from ncs.measure._study import MarkedTrace, StudyPart
 from ncs.model import Study, Trace
-from ncs.results import Measurement
+from ncs.results import Measurement, TraceMarks
 
 CMAP = {
     "onset_ms": 3.8, "onset_sd_ms": 0.03, "peak_ms": 6.0, "peak_sd_ms": 0.02, "peak_uv": 7200.0, "peak_sd_uv": 20.0,
@@ -27,6 +27,29 @@ def marks(outcome: Outcome = Outcome.FOUND, flags: int = 0, **changes: float) ->
     return Marks(**arrays, **codes)
 
 
+def several(n: int, **columns) -> Marks:
+    """Marks of ``n`` sweeps; a sweep whose onset is NaN has no response unless an outcome is given."""
+    made = {name: np.full(n, value) for name, value in CMAP.items()}
+    made |= {name: np.array(values, float) for name, values in columns.items() if name != "outcome"}
+    usual = np.where(np.isnan(made["onset_ms"]), Outcome.NO_RESPONSE, Outcome.FOUND)
+    outcome = np.array(columns.get("outcome", usual), np.int8)
+    for column in made.values():
+        column[outcome == Outcome.NO_RESPONSE] = np.nan
+    return Marks(**made, outcome=outcome, flags=np.zeros(n, np.int8))
+
+
+def entry(
+    sweeps: Marks, response: str, *, measured: Marks | None = None, chosen: tuple[int, ...] | None = None
+) -> TraceMarks:
+    """What was marked in the first trace of the first study; measured is the first sweep unless another is given."""
+    if measured is None:
+        measured = sweeps.sweep(0) if len(sweeps) else marks(Outcome.INVALID_INPUT)
+    return TraceMarks(
+        study_index=0, trace_index=0, response=response, sweeps=sweeps, measured=measured,
+        measured_sweeps=tuple(range(len(sweeps))) if chosen is None else chosen,
+    )  # fmt: skip
+
+
 def trace(site: str | None = "wrist", distance_mm: float | None = 65.0, **more) -> Trace:
     return Trace(
         samples_uv=np.zeros((1, 10)), sampling_rate_hz=10_000.0, stimulus_ms=np.array([1.0]), stimulation_site=site,
@@ -36,6 +59,18 @@ def trace(site: str | None = "wrist", distance_mm: float | None = 65.0, **more) 
 
 def marked(site: str | None, distance_mm: float | None, found: Marks | None, **more) -> MarkedTrace:
     return MarkedTrace(trace=trace(site, distance_mm), marks=found, **more)
+
+
+def sweeps_of(samples, stimulus_ms: float | list[float] | None = 1.0, *, rate_hz: float = 1000.0, **more) -> Trace:
+    """A trace of these sweeps, shape ``(n_sweeps, n_samples)``; one stimulus time counts for all."""
+    samples = np.asarray(samples, np.float32)
+    times = None if stimulus_ms is None else np.broadcast_to(np.asarray(stimulus_ms, float), len(samples)).copy()
+    return Trace(samples_uv=samples, sampling_rate_hz=rate_hz, stimulus_ms=times, **more)
+
+
+def blank(n: int, **more) -> Trace:
+    """A trace of so many flat sweeps."""
+    return sweeps_of(np.zeros((n, 8)), **more)
 
 
 def part(*traces: MarkedTrace, **study) -> StudyPart:
@@ -57,3 +92,9 @@ def pick(
     ]
     assert len(found) == 1, [(row.quantity, row.site, row.segment) for row in rows]
     return found[0]
+
+
+def facts(row: Measurement) -> dict[str, object]:
+    """What a measurement says beside the facts of its study; what is absent or empty is left out."""
+    names = ("value", "sd", "reason", "method", "site", "segment", "distance_mm", "flags")
+    return {name: getattr(row, name) for name in names if getattr(row, name) not in {None, ()}}

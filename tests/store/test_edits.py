@@ -6,6 +6,7 @@ import threading
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.integrate
 
 import ncs
 from ncs._joining import join_split_studies
@@ -79,7 +80,7 @@ def test_area_is_that_of_the_waveform_between_the_marks(store):
     base = float(result().marks[0].measured.baseline_uv[0])
     times = np.arange(trace.n_samples) / trace.sampling_rate_hz * 1000 - trace.stimulus_ms[0]
     fine = np.linspace(4.0, 7.5, 20_001)
-    expected = np.trapezoid(-np.interp(fine, times, trace.samples_uv[0]) - base, fine)
+    expected = scipy.integrate.trapezoid(-np.interp(fine, times, trace.samples_uv[0]) - base, fine)
     assert the(store.measurements(), "cmap_area", site="wrist")["value"] == pytest.approx(expected, rel=2e-3)
 
 
