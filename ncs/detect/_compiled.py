@@ -96,7 +96,7 @@ _warned: list[bool] = []
 def _warn_once() -> None:
     if not _warned and multiprocessing.parent_process() is None:
         warnings.warn(
-            "Compiled code cannot be kept, because no folder can be written, so every command compiles for a minute: "
+            "Compiled code cannot be kept, because no folder can be written, so every command compiles anew: "
             "set NUMBA_CACHE_DIR to a folder that can be written",
             NcsWarning,
             stacklevel=3,

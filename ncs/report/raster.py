@@ -31,12 +31,11 @@ if TYPE_CHECKING:
 
 __all__ = ["has_raster", "raster_svg"]
 
-FloatArray = "NDArray[np.float64]"
-
 _MARK: Final = "#b3261e"
+_A_WAVE: Final = "#1f4e9c"
 _LEFT_IN, _RIGHT_IN, _HEAD_IN, _FOOT_IN = 0.75, 0.95, 0.62, 0.72
 _ROW_IN: Final = 0.24
-_LEAST_ROW_IN: Final = 0.09
+_LEAST_ROW_IN: Final = 0.075
 _HIGHEST_IN: Final = 9.0
 _ROOM: Final = 1.2
 """Rows above the first and below the last one, so that their waves are not cut."""
@@ -45,8 +44,11 @@ _REACH: Final = 1.4
 _LATE_DIVISIONS: Final = 1.3
 """A usual late response is this many rows high."""
 _M_DIVISIONS: Final = 1.6
-_LEAST_GAIN_UV: Final = 20.0
-_AFTER_M_MS: Final = 3.0
+_CALM: Final = 2.0
+"""The gain changes where what all sweeps share has come back to so many rows."""
+_APART: Final = 5.0
+"""With less than this between the two gains, one serves both."""
+_LEAST_GAIN_UV, _USUAL_GAIN_UV = 20.0, 200.0
 _BEFORE_LATE_MS: Final = 2.0
 _AFTER_LATE_MS: Final = 15.0
 _NUMBERED: Final = 30
@@ -139,18 +141,26 @@ def _series(result: VisitResult, study_index: int, trace_index: int, response: s
     marks = here[response].sweeps
     direct = here["cmap"].sweeps if "cmap" in here else None
     curves = every_sweep(trace)
-    split, last = _split(marks, direct, response), _last(curves, marks)
-    late = _usual(marks.peak_to_peak_uv, most=response == "h_reflex")
-    early = _usual(direct.peak_uv, most=True) if direct is not None else math.nan
-    late_gain = round_step(max(late / _LATE_DIVISIONS, _LEAST_GAIN_UV)) if math.isfinite(late) else 100.0
-    early_gain = round_step(early / _M_DIVISIONS) if early > 0 else late_gain
+    early, late = _gains(marks, direct, response)
     name = {"f_wave": "f_minimum_latency", "h_reflex": "h_latency"}[response]
     return _Series(
         response=response, study=study, curves=curves, marks=marks, labels=_labels(trace, response),
-        minimum_ms=_measured(result, study_index, trace.stimulation_site, name), split_ms=split,
+        minimum_ms=_measured(result, study_index, trace.stimulation_site, name),
+        split_ms=_split(curves, marks, late, response), early_gain_uv=early, late_gain_uv=late,
         first_ms=max(-2.0, min((float(c.time_ms[0]) for c in curves if np.isfinite(c.time_ms[0])), default=0.0)),
-        last_ms=last, early_gain_uv=max(early_gain, late_gain), late_gain_uv=late_gain,
+        last_ms=_last(curves, marks),
     )  # fmt: skip
+
+
+def _gains(marks: Marks, direct: Marks | None, response: str) -> tuple[float, float]:
+    """Return microvolts in a row for the M wave and for the late responses; one for both where they are of a size."""
+    late = _usual(marks.peak_to_peak_uv, most=not LATE[response].varies)
+    late_gain = round_step(max(late / _LATE_DIVISIONS, _LEAST_GAIN_UV)) if math.isfinite(late) else _USUAL_GAIN_UV
+    early = _usual(direct.peak_uv, most=True) if direct is not None else math.nan
+    early_gain = round_step(early / _M_DIVISIONS) if early > 0 else late_gain
+    if early_gain < _APART * late_gain:
+        early_gain = late_gain = max(early_gain, late_gain)
+    return early_gain, late_gain
 
 
 def _usual(values: NDArray[np.float64], *, most: bool) -> float:
@@ -159,14 +169,22 @@ def _usual(values: NDArray[np.float64], *, most: bool) -> float:
     return float(known.max() if most else np.median(known)) if known.size else math.nan
 
 
-def _split(marks: Marks, direct: Marks | None, response: str) -> float:
-    """Return where the gain changes: after the M wave, and before the first late response."""
-    ends = direct.end_ms[np.isfinite(direct.end_ms)] if direct is not None else np.zeros(0)
-    split = LATE[response].earliest_ms
-    if response == "f_wave" and ends.size:
-        split = max(split, float(np.median(ends)) + _AFTER_M_MS)
+def _split(curves: tuple[Curve, ...], marks: Marks, gain_uv: float, response: str) -> float:
+    """Return where the gain changes: before the first late response, as soon as what the sweeps share has calmed."""
     onsets = marks.onset_ms[np.isfinite(marks.onset_ms)]
-    return min(split, float(onsets.min()) - _BEFORE_LATE_MS) if onsets.size else split
+    latest = float(onsets.min()) - _BEFORE_LATE_MS if onsets.size else math.inf
+    start = min(LATE[response].earliest_ms, latest)
+    usable = [curve for curve in curves if np.isfinite(curve.time_ms[0]) and np.isfinite(curve.uv).all()]
+    if not usable:
+        return start
+    n = min(curve.uv.size for curve in usable)
+    shared, time_ms = np.median([curve.uv[:n] for curve in usable], axis=0), usable[0].time_ms[:n]
+    after = time_ms > start
+    if not after.any():
+        return start
+    loud = np.abs(shared - np.median(shared[after])) > _CALM * gain_uv
+    before = np.flatnonzero(loud & after & (time_ms < min(latest, 2.0 * start)))
+    return float(time_ms[before[-1]]) if before.size else start
 
 
 def _last(curves: tuple[Curve, ...], marks: Marks) -> float:
@@ -232,12 +250,14 @@ def _drawn(ax: Axes, series: _Series, curve: Curve, row: int, *, ident: str) -> 
 
     room = Rectangle((series.first_ms, row - _REACH), series.last_ms - series.first_ms, 2 * _REACH)
     room.set_transform(ax.transData)
-    before = (curve.time_ms >= series.first_ms) & (curve.time_ms <= series.split_ms)
-    after = (curve.time_ms > series.split_ms) & (curve.time_ms <= series.last_ms)
-    late = curve.uv - (np.nanmedian(curve.uv[after]) if np.isfinite(curve.uv[after]).any() else 0.0)
+    inside = (curve.time_ms >= series.first_ms) & (curve.time_ms <= series.last_ms)
+    after = inside & ((curve.time_ms > series.split_ms) | (not series.is_split))
+    late = curve.uv
+    if series.is_split and np.isfinite(curve.uv[after]).any():
+        late = curve.uv - float(np.nanmedian(curve.uv[after]))
     is_judged = series.marks.outcome[row] != Outcome.INVALID_INPUT
     for shown, uv, gain, part in (
-        (before, curve.uv, series.early_gain_uv, "early"), (after, late, series.late_gain_uv, "late"),
+        (inside & ~after, curve.uv, series.early_gain_uv, "early"), (after, late, series.late_gain_uv, "late"),
     ):  # fmt: skip
         (line,) = ax.plot(
             curve.time_ms[shown], row - uv[shown] / gain, color=INK if is_judged else FAINT, linewidth=0.6,
@@ -269,7 +289,7 @@ def _words(series: _Series, row: int) -> tuple[str, str]:
         return "not usable", FAINT
     words = f"{onset:.2f}" if math.isfinite(onset) else "none" if outcome is Outcome.NO_RESPONSE else "not timed"
     letters = [letter for flag, letter in ((Flag.REPEATER, "R"), (Flag.A_WAVE, "A")) if flags & flag]
-    return " ".join([words, *letters]), _MARK if letters else INK
+    return " ".join([words, *letters]), _A_WAVE if flags & Flag.A_WAVE else INK
 
 
 def _scales(ax: Axes, series: _Series) -> None:
@@ -308,7 +328,7 @@ def _foot(figure: Figure, series: _Series) -> None:
     if flags & Flag.REPEATER:
         words.append("o, R: repeat of an earlier wave")
     if flags & Flag.A_WAVE:
-        words.append("A: with an A wave, which was left out")
+        words.append("blue, A: with an A wave, which was left out")
     lines = [" · ".join(words)]
     if series.minimum_ms is not None:
         name = "minimum F latency" if series.response == "f_wave" else "latency of the largest H reflex"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ncs.model import Study
     from ncs.results import VisitResult
 
-__all__ = ["recruitment_svg"]
+__all__ = ["has_recruitment", "recruitment_svg"]
 
 _HEIGHT_IN = 3.0
 _M_COLOUR, _H_COLOUR = "0.45", "#b3261e"
@@ -45,18 +45,32 @@ def recruitment_svg(result: VisitResult, study_index: int, *, trace_index: int =
         When the study is no H-reflex study, or has no recruitment curve; the message says why.
     """
     study = _study(result, study_index)
+    curves = _curves(result, study_index, trace_index)
+    if curves is None:
+        raise InvalidInputError(f"trace_index: no marked trace {trace_index} in study {study_index}")
+    if isinstance(curves, Reason):
+        raise InvalidInputError(f"study {study_index} has no recruitment curve: {curves.sentence}")
+    site = study.traces[trace_index].stimulation_site or "site?"
+    return _drawn(curves, shortened(f"{study_name(study)}, H reflex, {site}", 90), ident)
+
+
+def has_recruitment(result: VisitResult, study_index: int, trace_index: int = 0) -> bool:
+    """Return whether a trace has recruitment curves that can be drawn."""
+    is_h_reflex = result.visit.studies[study_index].technique is Technique.H_REFLEX
+    return is_h_reflex and not isinstance(_curves(result, study_index, trace_index), (Reason, type(None)))
+
+
+def _curves(result: VisitResult, study_index: int, trace_index: int) -> Recruitment | Reason | None:
+    """Return the curves of a trace, the reason why there are none, or ``None`` for a trace that was not marked."""
+    traces = result.visit.studies[study_index].traces
     marks = {
         found.response: found.sweeps
         for found in result.marks
         if (found.study_index, found.trace_index) == (study_index, trace_index)
     }
-    if not 0 <= trace_index < len(study.traces) or not {"cmap", "h_reflex"} <= set(marks):
-        raise InvalidInputError(f"trace_index: no marked trace {trace_index} in study {study_index}")
-    curves = recruitment_of(study.traces[trace_index], marks["cmap"], marks["h_reflex"])
-    if isinstance(curves, Reason):
-        raise InvalidInputError(f"study {study_index} has no recruitment curve: {curves.sentence}")
-    site = study.traces[trace_index].stimulation_site or "site?"
-    return _drawn(curves, shortened(f"{study_name(study)}, H reflex, {site}", 90), ident)
+    if not 0 <= trace_index < len(traces) or not {"cmap", "h_reflex"} <= set(marks):
+        return None
+    return recruitment_of(traces[trace_index], marks["cmap"], marks["h_reflex"])
 
 
 def _study(result: VisitResult, study_index: int) -> Study:

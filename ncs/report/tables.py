@@ -6,7 +6,7 @@ order in which they were measured.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ncs.model import Origin, Technique
@@ -76,6 +76,10 @@ _FORMS: dict[Technique, Form] = {
         ),
     ),
 }  # fmt: skip
+
+
+_NAMED_BESIDE_OTHERS = {"cmap_amplitude": "M wave"}
+"""Headings that would not be clear beside the quantities of another response."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +211,9 @@ def _quantity(name: str) -> Column:
 
 
 def _site_columns(form: Form) -> tuple[Column, ...]:
-    return (Column(label="site"), *map(_quantity, form.site))
+    names = _NAMED_BESIDE_OTHERS if form.is_plain else {}
+    columns = (replace(_quantity(name), label=names.get(name, _quantity(name).label)) for name in form.site)
+    return (Column(label="site"), *columns)
 
 
 def _segment_columns(form: Form) -> tuple[Column, ...]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ncs.errors import InvalidInputError
 from ncs.report import tables
 from ncs.report._page import file_entries, page, page_figure
 from ncs.report._traces import MARK_NAMES, drawn_traces
 from ncs.report.numbers import Notes, missing_sentence, quantity_words
+from ncs.report.raster import has_raster, raster_svg
+from ncs.report.recruitment import has_recruitment, recruitment_svg
 from ncs.report.tables import Column, TextTable
 from ncs.report.waveforms import study_svg
 from ncs.results import Reason
@@ -23,6 +25,14 @@ if TYPE_CHECKING:
     from ncs.results import Measurement, VisitResult
 
 __all__ = ["visit_page"]
+
+_CONDITIONS: Final = (
+    Column(label="site"), Column(label="distance", unit="mm", is_number=True),
+    Column(label="stimulus", is_unbroken=True), Column(label="sweeps"),
+)  # fmt: skip
+_MOST_LETTERS: Final = 110
+_BETWEEN_LETTERS: Final = 3
+"""A table of more letters than this is broken into several, one below the other."""
 
 
 class _PageNotes(Notes):
@@ -85,7 +95,7 @@ def visit_page(results: Sequence[VisitResult], *, edits: Sequence[MarkEdit] = ()
         sides=sides,
         others=others,
         notes=notes.lines(),
-        studies=[_study(*place, number) for number, place in enumerate(places)],
+        studies=[part for number, place in enumerate(places) for part in _study(*place, number)],
         missing=_missing(results),
         edits=_edits(edits),
         sources=file_entries(source for result in results for source in result.sources),
@@ -115,30 +125,82 @@ def _head(results: Sequence[VisitResult], date: str) -> list[tuple[str, str]]:
 def _form(form: tables.Form, studies: Sequence[tables.StudyRows], notes: Notes) -> dict[str, object]:
     sites = tables.sites_table(form, studies, notes)
     indices = tables.index_table(form, studies, notes)
+    drawn = _narrow(sites) if form.is_plain else [sites]
     return {
         "title": form.title,
-        "tables": [table for table in (sites, indices) if table is not None and table.rows],
+        "tables": [table for table in (*drawn, indices) if table is not None and table.rows],
         "legend": tables.legend(form) if indices is not None else "",
     }
 
 
-def _study(result: VisitResult, index: int, number: int) -> dict[str, object]:
-    figure = page_figure(study_svg(result, index, ident=f"figure-{number}"))
-    return {"svg": figure.svg, "caption": "", "marks": _mark_table(drawn_traces(result, index))}
+def _narrow(table: TextTable) -> list[TextTable]:
+    """Return a table as several that fit on the page, each with the leading columns that name its rows."""
+    cells = [[column.label, column.unit, *(row[i] for row in table.rows)] for i, column in enumerate(table.columns)]
+    widths = [_BETWEEN_LETTERS + max(map(len, column)) for column in cells]
+    lead = next((i for i, column in enumerate(table.columns) if column.is_number), len(widths))
+    room, n = _MOST_LETTERS - sum(widths[:lead]), len(widths) - lead
+    if n == 0:
+        return [table]
+    size = next((size for size in range(n, 1, -1) if _widest(widths[lead:], size) <= room), 1)
+    size = math.ceil(n / math.ceil(n / size))  # of equal length, as far as that goes
+    return [
+        TextTable(
+            columns=(*table.columns[:lead], *table.columns[start : start + size]),
+            rows=tuple((*row[:lead], *row[start : start + size]) for row in table.rows),
+        )
+        for start in range(lead, len(widths), size)
+    ]
+
+
+def _widest(widths: Sequence[int], size: int) -> int:
+    """Return how many letters the widest of the pieces of so many columns has."""
+    return max(sum(widths[start : start + size]) for start in range(0, len(widths), size))
+
+
+def _study(result: VisitResult, index: int, number: int) -> list[dict[str, object]]:
+    """Return the pictures of a study, the last one with a table."""
+    ident, traces = f"figure-{number}", drawn_traces(result, index)
+    late = [at for at in range(len(result.visit.studies[index].traces)) if has_raster(result, index, at)]
+    if not late:
+        return [_figure(study_svg(result, index, ident=ident), _mark_table(traces))]
+    drawn = [raster_svg(result, index, trace_index=at, ident=f"{ident}-{at}") for at in late]
+    drawn += [
+        recruitment_svg(result, index, trace_index=at, ident=f"{ident}-{at}-recruitment")
+        for at in late
+        if has_recruitment(result, index, at)
+    ]
+    return [*(_figure(svg) for svg in drawn[:-1]), _figure(drawn[-1], _conditions_table(traces))]
+
+
+def _figure(svg: str, marks: TextTable | None = None) -> dict[str, object]:
+    return {"svg": page_figure(svg).svg, "caption": "", "marks": marks}
+
+
+def _conditions_table(traces: Sequence[DrawnTrace]) -> TextTable:
+    """Return how the sweeps of late responses were evoked; their onsets stand in the picture."""
+    columns = (*_CONDITIONS, Column(label="remark"))
+    rows = tuple(
+        (*_mark_cells(trace, ())[:3], f"{trace.trace.n_sweeps}", "; ".join(trace.trace.notes)) for trace in traces
+    )
+    return _without_empty(TextTable(columns=columns, rows=rows))
+
+
+def _without_empty(table: TextTable) -> TextTable:
+    """Return the table without its last column where that says nothing."""
+    if any(row[-1] for row in table.rows):
+        return table
+    return TextTable(columns=table.columns[:-1], rows=tuple(row[:-1] for row in table.rows))
 
 
 def _mark_table(traces: Sequence[DrawnTrace]) -> TextTable:
     numbers = sorted({mark.number for trace in traces for mark in trace.marks})
-    columns = [Column(label="site"), Column(label="distance", unit="mm", is_number=True)]
-    columns += [Column(label="stimulus", is_unbroken=True), Column(label="sweeps")]
+    columns = list(_CONDITIONS)
     for number in numbers:
         label = f"{number} {MARK_NAMES[number - 1]}"
         columns.append(Column(label=label, unit="ms (95 % interval)" if number == 1 else "ms", is_number=True))
     remarks = ["; ".join(part for part in (trace.remark, *trace.trace.notes) if part) for trace in traces]
     rows = [(*_mark_cells(trace, numbers), remark) for trace, remark in zip(traces, remarks, strict=True)]
-    if any(remarks):
-        return TextTable(columns=(*columns, Column(label="remark")), rows=tuple(rows))
-    return TextTable(columns=tuple(columns), rows=tuple(row[:-1] for row in rows))
+    return _without_empty(TextTable(columns=(*columns, Column(label="remark")), rows=tuple(rows)))
 
 
 def _mark_cells(trace: DrawnTrace, numbers: Sequence[int]) -> tuple[str, ...]:
@@ -190,7 +252,7 @@ def _missing(results: Sequence[VisitResult]) -> TextTable | None:
     if not found:
         return None
     columns = tuple(Column(label=label) for label in ("study", "where", "not measured", "reason"))
-    rows = tuple((study, where, ", ".join(names), why) for (study, where, why), names in found.items())
+    rows = tuple((study, where, ", ".join(dict.fromkeys(names)), why) for (study, where, why), names in found.items())
     return TextTable(columns=columns, rows=rows)
 
 

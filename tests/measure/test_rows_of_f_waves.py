@@ -82,7 +82,9 @@ def test_every_row_of_a_short_series():
     }  # fmt: skip
     for name, needed in needs.items():
         row = pick(rows, name)
-        assert (row.method, row.flags) == (f"{how}; needs {needed} stimuli, these were 5", few), name
+        assert row.method.startswith(f"{how}; "), name
+        assert row.method.endswith(f"; needs {needed} stimuli, these were 5"), name
+        assert row.flags == few, name
     expected = {
         "cmap_amplitude": (7200.0, f"{METHOD}; mean of all; M wave", ()),
         "f_persistence": (60.0, f"{how}; {m_wave}", few),
@@ -112,8 +114,7 @@ def test_what_so_many_stimuli_say_of_the_mean(stimuli, said):
         pick(rows, "f_mean_latency").method
         == f"{METHOD}; {stimuli} F waves (from 40 uV peak to peak) after {stimuli} stimuli; {said}"
     )
-    minimum = pick(rows, "f_minimum_latency")
-    assert minimum.method.endswith("stimuli" if stimuli >= 10 else said)
+    assert ("these were" in pick(rows, "f_minimum_latency").method) is (stimuli < 10)
 
 
 @pytest.mark.parametrize(
