@@ -10,13 +10,14 @@ import json
 import platform
 from pathlib import Path
 
-from benchmarks import archive, one_file, onsets, opening, queries, start_up
+from benchmarks import archive, f_waves, one_file, onsets, opening, queries, start_up
 
 BENCHMARKS = {
     "start_up": start_up.run,
     "opening": opening.run,
     "one_file": one_file.run,
     "onsets": onsets.run,
+    "f_waves": f_waves.run,
     "queries": queries.run,
     "archive": archive.run,
 }
