@@ -3,6 +3,7 @@
     python -m benchmarks f_waves                        the *test* population; what the documentation states
     python -m benchmarks.f_waves --tune                 the *train* population and its seeds: to change the detector
     python -m benchmarks.f_waves --studies 200 --noise 13.33 --noise 5
+    python -m benchmarks.f_waves --bound --noise 13.33    how often the onsets permit 0.3 ms at all
 
 The truth of the minimum latency is the smallest true onset among the sweeps of the study that have an F wave.
 """
@@ -18,13 +19,14 @@ from statistics import NormalDist
 import numpy as np
 
 import ncs
+from benchmarks._f_wave_bound import permitted
 from benchmarks._scores import Figures, coverage, percent
 from ncs.detect import Flag
 from ncs.model import Subject, Visit
 from ncs.simulate._bank import Population
 from ncs.simulate.late import F_RECORDING, LEAST_F_UV, AWave, FWaves, f_wave_study
 
-STUDIES = 60
+STUDIES = 50
 FIRST_SEED: dict[Population, int] = {"train": 0, "test": 100_000}
 THREE_SIGMA_UV = LEAST_F_UV / 3.0
 """Noise of which the smallest F wave that counts is three standard deviations."""
@@ -196,10 +198,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.f_waves", description="Measure F-wave figures.")
     parser.add_argument("--studies", type=int, default=STUDIES, help=f"studies of every condition (default {STUDIES})")
     parser.add_argument("--tune", action="store_true", help="train population and its own seeds")
+    parser.add_argument("--bound", action="store_true", help="only what the onsets permit")
     parser.add_argument("--noise", type=float, action="append", default=[], metavar="UV", help="only this noise; again")
     chosen = parser.parse_args()
     conditions = tuple(_asked(chosen.noise)) or CONDITIONS
-    measure(conditions, studies=chosen.studies, population="train" if chosen.tune else "test")
+    population: Population = "train" if chosen.tune else "test"
+    if chosen.bound:
+        _bound(chosen.noise or [THREE_SIGMA_UV, 5.0], chosen.studies, population)
+    else:
+        measure(conditions, studies=chosen.studies, population=population)
+
+
+def _bound(noises: Sequence[float], studies: int, population: Population) -> None:
+    seeds = range(FIRST_SEED[population], FIRST_SEED[population] + studies)
+    print(f"  {studies} studies of 20 stimuli, {population} population: minimum latency within {WANTED_MS} ms")
+    for noise in noises:
+        expected, reached = permitted(noise, seeds, population, WANTED_MS)
+        print(
+            f"    {noise:6.2f} uV: at the most {expected:.1f} % by the onsets' own probabilities, {reached:.1f} % true"
+        )
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Extremes", "extremes_of"]
+__all__ = ["STEP_MS", "Extremes", "drawn_together", "extremes_of"]
 
 FloatArray = NDArray[np.float64]
 
@@ -74,7 +74,25 @@ def extremes_of(value_ms: FloatArray, sd_ms: FloatArray) -> Extremes:
         return Extremes(shortest=low, shortest_sd=math.nan, longest=high, longest_sd=math.nan)
     sd = np.where(np.isfinite(sd_ms), np.maximum(sd_ms, LEAST_SD_MS), LEAST_SD_MS)
     at = np.arange((value_ms - REACH_SD * sd).min(), (value_ms + REACH_SD * sd).max() + STEP_MS, STEP_MS)
-    error = _normal(at, value_ms[:, np.newaxis], sd[:, np.newaxis])
+    each = drawn_together(at, _normal(at, value_ms[:, np.newaxis], sd[:, np.newaxis]), value_ms)
+    until = np.minimum(np.cumsum(each, axis=1), 1.0)
+    shortest, shortest_sd = _moments(at, 1.0 - np.prod(1.0 - until, axis=0))
+    longest, longest_sd = _moments(at, np.prod(until, axis=0))
+    return Extremes(shortest=shortest, shortest_sd=shortest_sd, longest=longest, longest_sd=longest_sd)
+
+
+def drawn_together(at: FloatArray, error: FloatArray, value_ms: FloatArray) -> FloatArray:
+    """Return the probability of every true value on the grid, given how it was measured and where the others lie.
+
+    Parameters
+    ----------
+    at
+        Times of ``STEP_MS``, shape ``(n_times,)``.
+    error
+        Probability of each true value by its own measurement alone, shape ``(n, n_times)``; rows add up to one.
+    value_ms
+        What was measured, shape ``(n,)``.
+    """
     middle = float(np.median(value_ms))
     spread = 1.4826 * float(np.median(np.abs(value_ms - middle)))
     wide = _normal(at, middle, max(WIDE * spread, LEAST_WIDE_MS)) + LEAST_SHARE / at.size
@@ -83,11 +101,8 @@ def extremes_of(value_ms: FloatArray, sd_ms: FloatArray) -> Extremes:
         seen = _smooth(each)
         others = seen.sum(axis=0) - seen
         each = error * (others + FEW * wide)
-        each /= each.sum(axis=1, keepdims=True)
-    until = np.minimum(np.cumsum(each, axis=1), 1.0)
-    shortest, shortest_sd = _moments(at, 1.0 - np.prod(1.0 - until, axis=0))
-    longest, longest_sd = _moments(at, np.prod(until, axis=0))
-    return Extremes(shortest=shortest, shortest_sd=shortest_sd, longest=longest, longest_sd=longest_sd)
+        each = each / each.sum(axis=1, keepdims=True)
+    return each
 
 
 def _normal(at: NDArray[Any], middle: FloatArray | float, sd: FloatArray | float) -> FloatArray:
