@@ -10,7 +10,7 @@ import json
 import platform
 from pathlib import Path
 
-from benchmarks import archive, f_waves, one_file, onsets, opening, queries, start_up
+from benchmarks import archive, f_waves, h_reflexes, one_file, onsets, opening, queries, start_up
 
 BENCHMARKS = {
     "start_up": start_up.run,
@@ -18,6 +18,7 @@ BENCHMARKS = {
     "one_file": one_file.run,
     "onsets": onsets.run,
     "f_waves": f_waves.run,
+    "h_reflexes": h_reflexes.run,
     "queries": queries.run,
     "archive": archive.run,
 }
