@@ -50,6 +50,8 @@ def test_the_baseline_is_the_mean_from_8_to_a_little_before_the_stimulus():
     """At 10 per ms and a stimulus at 10 ms: samples 20 to 97, of which the last is 0.15 ms before it."""
     line = ramp(200, rate_khz=10.0, stimulus_ms=10.0)
     assert line.baseline() == pytest.approx(10.0 * np.arange(20, 98).mean())
+    fine = ramp(1100, rate_khz=100.0, stimulus_ms=10.0)
+    assert fine.baseline() == pytest.approx(10.0 * np.arange(200, 985).mean())
     early = ramp(200, rate_khz=10.0, stimulus_ms=1.0)
     assert early.baseline() == pytest.approx(10.0 * np.arange(8).mean())
 

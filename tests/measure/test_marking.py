@@ -76,8 +76,9 @@ def test_sweeps_that_do_not_overlap_leave_nothing():
 
 
 def test_the_mean_is_calculated_in_double_precision():
-    samples = np.full((4096, 1), 1e7 + 1, np.float32)
-    assert mean_sweep(sweeps_of(samples, 0.0), tuple(range(4096)))[0][0, 0] == np.float32(1e7 + 1)
+    """Added up in single precision, a hundred times the largest odd numbers are off by two."""
+    samples = np.full((100, 3), 16_777_213.0, np.float32)
+    assert mean_sweep(sweeps_of(samples, 0.0), tuple(range(100)))[0].tolist() == [[16_777_213.0] * 3]
 
 
 # What is said of them
@@ -184,6 +185,14 @@ def test_how_the_detector_is_asked():
     assert (second["shape"], second["stimulus_ms"], second["smooth_ms"]) == ((1, 38), 1.0, None)
     assert (found.study_index, found.trace_index, found.response, found.measured_sweeps) == (2, 3, "cmap", (1, 2))
     assert (len(found.sweeps), len(found.measured)) == (3, 1)
+
+
+def test_a_weak_nerve_potential_is_marked_once_more_with_more_smoothing(monkeypatch):
+    monkeypatch.setattr(_marking, "with_weak_response", lambda trace, chosen, measured, mark_smoothly: mark_smoothly())
+    one = blank(2, **WRIST)
+    _, asked = how_marked(Study(traces=(one,), technique=Technique.SENSORY), one)
+    assert [each["smooth_ms"] for each in asked] == [None, None, 0.5]
+    assert [each["shape"] for each in asked] == [(2, 8), (1, 8), (1, 8)]
 
 
 def test_one_chosen_sweep_is_not_marked_again():

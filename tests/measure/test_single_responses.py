@@ -126,6 +126,13 @@ def test_what_is_left_is_read_just_before_the_onset():
     assert shifts(at) == pytest.approx([90.0 - np.arange(31, 37).mean()] * 3)
 
 
+def test_what_is_left_is_read_from_0_7_to_0_1_ms_before_the_onset():
+    samples = np.zeros((3, 2000))
+    samples[:, 1000:] = -np.arange(1000.0)  # 100 per ms: samples 1310 to 1369
+    at = at_of(sweeps_of(samples, 10.0, rate_hz=100_000.0), several(3, baseline_uv=[900.0] * 3))
+    assert shifts(at) == pytest.approx([900.0 - np.arange(310, 370).mean()] * 3)
+
+
 def test_onsets_differ_between_sweeps():
     samples = np.zeros((3, 200))
     samples[:, 100:] = -np.arange(100.0)
