@@ -31,6 +31,8 @@ BASELINE_SHARE: Final = 0.01
 
 It may drift by the latter from the first bin to the crossing.
 """
+BEND_SHARE: Final = 0.3
+"""How far a baseline that is the tail itself may bend, as a share of the tail's range; level and drift by all of it."""
 ONSET_SHARE: Final = 0.02
 CLEAR_NOISE: Final = 3.0
 AGREE_SD: Final = 3.0
@@ -101,7 +103,15 @@ def crossing_60(y: Array, top: int, height: float) -> float:
 
 
 def rise_onset(
-    rise: LateRise, y: Array, crossed: float, *, height: float, largest: float, noise_uv: Array, rate_khz: float
+    rise: LateRise,
+    y: Array,
+    crossed: float,
+    *,
+    height: float,
+    largest: float,
+    noise_uv: Array,
+    rate_khz: float,
+    tail_uv: float = 0.0,
 ) -> tuple[float, float]:
     """Return the onset of a rise and its standard deviation, in columns; NaN where too little comes before it.
 
@@ -119,6 +129,8 @@ def rise_onset(
         Of ``y`` averaged over ``BIN_MS``, at every column.
     rate_khz
         Columns per millisecond.
+    tail_uv
+        Range of the tail that the wave stands on, where ``y`` still has it.
 
     Notes
     -----
@@ -140,7 +152,7 @@ def rise_onset(
     )
     noise = np.maximum(noise, LEAST_NOISE_SHARE * height)
     time_ms = (start + (np.arange(value.size) + 0.5) * width - 0.5 - crossed) / rate_khz
-    weight, onset_ms, sd_ms, baseline = _kinds(rise, value, time_ms, height, noise)
+    weight, onset_ms, sd_ms, baseline = _kinds(rise, value, time_ms, height, noise, tail_uv)
     middle = _median(weight, onset_ms, sd_ms)
     spread = math.sqrt(float(weight @ (sd_ms**2 + (onset_ms - middle) ** 2)))
     level = ONSET_SHARE * largest
@@ -165,17 +177,16 @@ def _crossing(value: Array, level: float) -> tuple[int, float, float] | None:
 
 
 def _kinds(
-    rise: LateRise, value: Array, time_ms: Array, height: float, noise: Array
+    rise: LateRise, value: Array, time_ms: Array, height: float, noise: Array, tail_uv: float
 ) -> tuple[Array, Array, Array, Array]:
     """Return how probable each kind of rise is, its onset with standard deviation, and its baseline, a row each."""
     mean, modes, rest = (height * shape for shape in rise.at(time_ms))
     n_kinds, n_modes, _ = modes.shape
     variance = noise**2 + rest**2
-    flat = np.ones_like(mean)
-    drift = np.broadcast_to(time_ms / time_ms[0], mean.shape)
-    columns = np.concatenate([modes, np.stack([mean, flat, drift], axis=1)], axis=1)
-    baseline_sd = math.hypot(BASELINE_SD * float(noise.min()), BASELINE_SHARE * height)
-    prior_sd = np.array([*np.ones(n_modes), HEIGHT_SD, baseline_sd, BASELINE_SHARE * height])
+    bends, bends_sd = _baseline(time_ms / time_ms[0], height, noise, tail_uv)
+    below = np.broadcast_to(bends, (n_kinds, *bends.shape))
+    columns = np.concatenate([modes, mean[:, np.newaxis], below], axis=1)
+    prior_sd = np.array([*np.ones(n_modes), HEIGHT_SD, *bends_sd])
     left = (value - mean)[:, :, np.newaxis]
     weighted = columns / variance[:, np.newaxis, :]
     precision = weighted @ np.swapaxes(columns, 1, 2) + np.diag(1.0 / prior_sd**2)
@@ -188,8 +199,16 @@ def _kinds(
     probable = np.exp(-0.5 * (score - score.min()))
     onset = rise.onset_ms + (of_onset * solved[:, :, :1]).sum(axis=(1, 2))
     onset_sd = np.sqrt(rise.onset_rest_ms**2 + (of_onset * solved[:, :, 1:]).sum(axis=(1, 2)))
-    baseline = solved[:, -2, :1] + solved[:, -1, :1] * (time_ms / time_ms[0])
-    return probable / probable.sum(), onset, onset_sd, baseline
+    return probable / probable.sum(), onset, onset_sd, solved[:, -len(bends) :, 0] @ bends
+
+
+def _baseline(u: Array, height: float, noise: Array, tail_uv: float) -> tuple[Array, list[float]]:
+    """Return what a baseline consists of, a row each, and how large each may be; ``u`` is 1 at first, 0 at the end."""
+    level = math.hypot(BASELINE_SD * float(noise.min()), BASELINE_SHARE * height, tail_uv)
+    drift = math.hypot(BASELINE_SHARE * height, tail_uv)
+    if tail_uv == 0.0:
+        return np.stack([np.ones_like(u), u]), [level, drift]
+    return np.stack([np.ones_like(u), u, u**2]), [level, drift, BEND_SHARE * tail_uv]
 
 
 def _median(weight: Array, middle: Array, sd: Array) -> float:

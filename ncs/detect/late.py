@@ -7,7 +7,7 @@ comparing them one with another, and the onset of what remains is that of a fitt
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -94,6 +94,8 @@ _CROSSING_MS: Final = 0.5
 _SHARP_MS: Final = 0.5
 _SHARP_NOISE: Final = 30.0
 """Peaks are measured with little smoothing in a wave of this many times the noise that it leaves."""
+_BEFORE_MS: Final = (4.0, 1.5)
+"""Stretch before the 60 % crossing of a wave in which its level is taken."""
 _EDGE_MS: Final = 0.5
 _DOUBT: Final = 0.3
 """Share of what was taken away, within ``_DOUBT_MS``, that may have been taken wrongly."""
@@ -188,7 +190,8 @@ def _mark_rows(
     marks.flags[rows[seen]] |= Flag.A_WAVE
     z, noise = _smooth(rest, rate_khz, kind)
     waves = find_waves(z, noise, rate_khz)
-    sweeps = _sweeps(rest, z, noise, taken, waves, rate_khz)
+    tail = None if kind.varies else y[:, inside] - rest
+    sweeps = _sweeps(rest, z, noise, taken, tail, waves, rate_khz)
     chosen = _chosen(waves, noise, rate_khz, kind, rows.size)
     marks.outcome[rows] = Outcome.NO_RESPONSE
     marks.noise_uv[rows] = noise
@@ -206,7 +209,8 @@ def _mark_rows(
 class _Sweep:
     """One sweep: without tail and A waves, this smoothed, and hardly smoothed; each with its noise.
 
-    ``fine_noise`` is that of means over ``BIN_MS``, at every column: more where something was taken away.
+    ``fine_noise`` is that of means over ``BIN_MS``, at every column: more where something was taken away. ``tail`` is
+    that of this sweep alone, ``None`` where all sweeps have one in common.
     """
 
     rest: Array
@@ -215,9 +219,12 @@ class _Sweep:
     fine_noise: Array
     sharp: Array
     sharp_noise: float
+    tail: Array | None
 
 
-def _sweeps(rest: Array, z: Array, noise: Array, taken: Array, waves: list[Wave], rate_khz: float) -> list[_Sweep]:
+def _sweeps(
+    rest: Array, z: Array, noise: Array, taken: Array, tail: Array | None, waves: list[Wave], rate_khz: float
+) -> list[_Sweep]:
     fine = noise_outside(averaged(rest, BIN_MS, rate_khz), waves, rate_khz)
     sharp = smoothed(rest, _SHARP_MS, rate_khz)
     sharp_noise = noise_outside(sharp, waves, rate_khz)
@@ -225,7 +232,7 @@ def _sweeps(rest: Array, z: Array, noise: Array, taken: Array, waves: list[Wave]
     return [
         _Sweep(
             rest=rest[k], smooth=z[k], noise=float(noise[k]), fine_noise=np.hypot(fine[k], doubt[k]),
-            sharp=sharp[k], sharp_noise=float(sharp_noise[k]),
+            sharp=sharp[k], sharp_noise=float(sharp_noise[k]), tail=None if tail is None else tail[k],
         )
         for k in range(rest.shape[0])
     ]  # fmt: skip
@@ -320,15 +327,36 @@ def _mark_wave(marks: Marks, row: int, wave: Wave, sweep: _Sweep, t: Array, rate
 
 
 def _onset(sweep: _Sweep, wave: Wave, rate_khz: float, rise: LateRise) -> tuple[float, float]:
-    """Return the onset of a wave and its standard deviation, in columns."""
+    """Return the onset of a wave and its standard deviation, in columns.
+
+    The fit of a single sweep's tail goes wrong under a wave that is larger than the tail: there the wave is timed on
+    the sweep as it is, and what comes just before it is its baseline.
+    """
     first = first_rise(sweep.rest, sweep.smooth, sweep.noise, wave, rate_khz)
     if first is None:
         return math.nan, math.nan
+    largest, y, tail_uv = float(np.abs(sweep.smooth[wave.first : wave.last + 1]).max()), sweep.rest, 0.0
+    if sweep.tail is not None:
+        column = int(first[1])
+        range_uv = float(np.ptp(sweep.tail[max(0, column + round(rise.first_ms * rate_khz)) : column + 1]))
+        if range_uv < largest:
+            whole = sweep.rest + sweep.tail
+            whole -= _level_before(whole, column, rate_khz)
+            from_here = replace(wave, first=max(0, column - 1))
+            again = first_rise(whole, smoothed(whole, _SHARP_MS, rate_khz), sweep.noise, from_here, rate_khz)
+            if again is not None:
+                first, y, tail_uv = again, whole, range_uv
     sign, crossed, height = first
-    largest = float(np.abs(sweep.smooth[wave.first : wave.last + 1]).max())
     return rise_onset(
-        rise, sign * sweep.rest, crossed, height=height, largest=largest, noise_uv=sweep.fine_noise, rate_khz=rate_khz
-    )
+        rise, sign * y, crossed, height=height, largest=largest, noise_uv=sweep.fine_noise, rate_khz=rate_khz,
+        tail_uv=tail_uv,
+    )  # fmt: skip
+
+
+def _level_before(y: Array, column: int, rate_khz: float) -> float:
+    """Return the level of a row shortly before a wave that has risen to 60 % at a column."""
+    first, last = (max(0, column - round(ms * rate_khz)) for ms in _BEFORE_MS)
+    return float(np.median(y[first : last + 1]))
 
 
 def first_rise(rest: Array, z: Array, noise: float, wave: Wave, rate_khz: float) -> tuple[float, float, float] | None:

@@ -133,7 +133,10 @@ def test_the_human_soleus_reflex(recordings):
     middle = (intensity >= 2.5) & (intensity <= 5.0)
     assert (marks.outcome[middle] == Outcome.FOUND).all()
     assert (marks.outcome[intensity < 2.0] == Outcome.NO_RESPONSE).all()
-    assert 29.0 < np.median(marks.onset_ms[middle]) < 33.0
+    assert 31.0 < np.median(marks.onset_ms[middle]) < 33.0
+    # by eye the small first deflection leaves the bent tail of the M wave at 31 to 33 ms in all of them
+    assert np.std(marks.onset_ms[middle]) < 1.1
+    assert marks.onset_ms[middle].min() > 30.0
     assert np.ptp(marks.peak_ms[middle]) < 1.5
     height = [marks.peak_to_peak_uv[intensity == step].mean() for step in (2.5, 4.0, 5.5)]
     assert height[0] < height[1] > height[2]
