@@ -174,8 +174,9 @@ class Store(FileStore, EditingStore):
             When the database cannot be written.
         """
         now = _now()
-        group, outcomes = Group(), []
+        outcomes = []
         with self.transaction():
+            group = Group(heals=self.has_failures)
             for result in results:
                 outcomes.append(self._save(result, now, group))
                 if len(group.waveforms) >= _ROWS_AT_ONCE:

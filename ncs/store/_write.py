@@ -86,8 +86,12 @@ class Place(NamedTuple):
 
 @dataclass(slots=True)
 class Group:
-    """Results that are written together: their rows, table by table, and the visits they belong to."""
+    """Results that are written together: their rows, table by table, and the visits they belong to.
 
+    ``heals`` unless no failure is stored that one of them could resolve.
+    """
+
+    heals: bool
     waveforms: list[_rows.Row] = field(default_factory=list)
     studies: list[_rows.Row] = field(default_factory=list)
     traces: list[_rows.Row] = field(default_factory=list)
@@ -239,29 +243,29 @@ class Writer:
             resolved.where(f.path == one("file"), f.resolved_utc.is_(None)), "now", "file"
         )
 
-    def find(self, cursor: Any, head: _rows.Head, now: dt.datetime, group: Group | None = None) -> Place:
+    def find(self, cursor: Any, head: _rows.Head, now: dt.datetime, group: Group) -> Place:
         """Return where a result belongs, and its run where it is stored; either way its content no longer fails."""
         sources = []
         for source in head.sources:
-            self._resolve_sha.run(cursor, now, source.sha256)
+            if group.heals:
+                self._resolve_sha.run(cursor, now, source.sha256)
             found = self._find_source.run(cursor, source.sha256).fetchone()
             sources.append(None if found is None else int(found[0]))
         visit = (head.subject, head.date)
-        known = None if group is None else group.visits.get(visit)
+        known = group.visits.get(visit)
         visit_id, is_new = self._visit(cursor, *visit) if known is None else (known, False)
-        if group is not None:
-            group.visits[visit] = visit_id
+        group.visits[visit] = visit_id
         if is_new or None in sources:
             return Place(None, visit_id, is_new, sources)
         run = self._find_run.run(cursor, head.key, head.fingerprint, visit_id).fetchone()
         return Place(None if run is None else int(run[0]), visit_id, is_new, sources)
 
     def add(
-        self, cursor: Any, result: _rows.Prepared, place: Place, now: dt.datetime, group: Group | None = None
+        self, cursor: Any, result: _rows.Prepared, place: Place, now: dt.datetime, group: Group
     ) -> tuple[int, Runs, Runs]:
         """Write a result that is not stored; return its run, the runs it takes the place of, and its namesakes.
 
-        With a group, what no other result depends on waits until ``flush``.
+        What no other result depends on waits in the group until ``flush``.
         """
         head, visit_id = result.head, place.visit_id
         sources = [self._source_id(cursor, *pair) for pair in zip(head.sources, place.sources, strict=True)]
@@ -283,12 +287,9 @@ class Writer:
         if result.covariates:
             where = ", ".join(source.name for source in head.sources)
             self.add_covariates(cursor, visit_id, result.covariates, (where, now), run_id)
-        waiting = Group() if group is None else group
         known = self._kinds
         kinds = [known.get(row[2]) or self._kind_id(cursor, row[2]) for row in result.measurements]
-        waiting.take(run_id, result, kinds)
-        if group is None:
-            self.flush(cursor, waiting)
+        group.take(run_id, result, kinds)
         return run_id, superseded, namesakes
 
     def flush(self, cursor: Any, group: Group) -> None:
