@@ -132,6 +132,8 @@ def m_wave_sizes(y: Array) -> Array:
 
     One where the rows have no M wave to speak of.
     """
+    if y.shape[1] == 0:
+        return np.ones(y.shape[0])
     usual = np.median(y, axis=0)
     usual = usual - np.median(usual)
     power = float((usual**2).sum())

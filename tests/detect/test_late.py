@@ -247,6 +247,14 @@ def test_m_waves_are_sized_against_their_median():
     np.testing.assert_array_equal(m_wave_sizes(np.ones((4, 50))), 1.0)
 
 
+@pytest.mark.parametrize("response", ["f_wave", "h_reflex"])
+@pytest.mark.parametrize("stimulus_ms", [-100.0, -30.0, 190.0, 300.0])
+def test_a_stimulus_without_an_m_wave_in_the_record(stimulus_ms, response):
+    samples = np.random.default_rng(1).normal(size=(4, 2000))
+    marks = detect.mark(samples, 10_000.0, stimulus_ms=stimulus_ms, response=response)
+    assert not (marks.outcome == Outcome.FOUND).any()
+
+
 def test_smoothing_is_symmetric_and_keeps_the_level():
     row = np.zeros((1, 201))
     row[0, 100] = 1.0
