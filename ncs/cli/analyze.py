@@ -67,7 +67,11 @@ def run(
         ),
     ] = None,
     keep_identifiers: Annotated[
-        bool, typer.Option("--keep-identifiers", help="Keep names and dates of birth that stand in the files.")
+        bool,
+        typer.Option(
+            "--keep-identifiers",
+            help="Keep names and dates of birth that stand in the files (of files that are not stored yet).",
+        ),
     ] = False,
 ) -> None:
     """Analyse recordings and keep the results."""
