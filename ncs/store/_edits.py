@@ -18,7 +18,7 @@ from ncs.measure._edits import Edit, measured_wave, sweep_wave
 from ncs.store import _load
 from ncs.store import _schema as s
 from ncs.store._rows import MEASURED, prepare
-from ncs.store._write import Place
+from ncs.store._write import Group, Place
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -269,11 +269,13 @@ class Session:
         if not edits:
             return base
         ready = prepare(edited(result, edits))
-        place = self.writer.find(self.cursor, ready.head, self.now)
+        group = Group(heals=False)
+        place = self.writer.find(self.cursor, ready.head, self.now, group)
         if place.run is None:
             # Covariates stay those of the run without edits: a person who moves a mark states none.
             ready = replace(ready, covariates={})
-            place = Place(self.writer.add(self.cursor, ready, place, self.now)[0], *place[1:])
+            place = Place(self.writer.add(self.cursor, ready, place, self.now, group)[0], *place[1:])
+            self.writer.flush(self.cursor, group)
         run = place.run
         assert run is not None  # stored, or written just now
         self._remember(run, base)
