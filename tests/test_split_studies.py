@@ -1,6 +1,7 @@
 """One study in several files: wrist here, elbow there. Only together do they have a velocity."""
 
 import datetime as dt
+import hashlib
 import itertools
 import math
 from dataclasses import replace
@@ -171,6 +172,25 @@ def test_a_folder_yields_the_velocity(tmp_path):
         (result,) = store.load_results("P1", DAY)
         assert [source.name for source in result.sources] == ["elbow.edf", "wrist.edf"]
         assert store.visits()["files"].tolist() == [2]
+
+
+def test_a_number_that_rests_on_several_files_names_all_of_them(tmp_path):
+    folder = write(tmp_path / "in", "wrist", "elbow")
+    hashes = [hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in ("elbow.edf", "wrist.edf")]
+    with ncs.open_store(tmp_path / "ncs.db") as store:
+        store.save(ncs.analyze(simulate.visit("P0", DAY, seed=1)[0]))  # without a file
+        ncs.analyze_files(folder, store=store)
+        (result,) = store.load_results("P1", DAY)
+        for frame in (
+            store.measurements("P1"),
+            store.measurements("P1", DAY),
+            store.measurements(quantity=VELOCITY, subject="P1"),
+            store.marks("P1"),
+            result.to_dataframe(),
+        ):
+            assert set(frame["source"]) == {"elbow.edf; wrist.edf"}
+            assert set(frame["sha256"]) == {"; ".join(hashes)}
+        assert store.measurements("P0")["source"].isna().all()
 
 
 def test_a_second_batch_changes_nothing(tmp_path):

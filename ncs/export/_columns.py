@@ -67,8 +67,12 @@ _STUDY = (
     _text("recording_site", "Where the active electrode recorded.", "not stated"),
 )
 _FILE = (
-    _text("source", "Name of the file; of the first where several were joined.", "made without a file"),
-    _text("sha256", "SHA-256 of that file's content.", "made without a file"),
+    _text(
+        "source",
+        "Name of the file; of all, separated by '; ', where several were joined.",
+        "made without a file",
+    ),
+    _text("sha256", "SHA-256 of that file's content; of several in the same order.", "made without a file"),
     _text("version", "Version of ncs that analysed it."),
 )
 _RUN = _count("run", "Number of the analysis in the store; rows with the same number come from one analysis.")

@@ -13,6 +13,7 @@ from ncs.model import Side, Technique
 from ncs.quantities import QUANTITIES
 from ncs.report.numbers import Notes, clean, display_unit, fixed, quantity_words, signed
 from ncs.report.tables import Column, TextTable, study_name
+from ncs.results import in_one_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -217,13 +218,12 @@ def _is_compared(frame: Any, one: Comparison) -> Any:
 
 
 def _row(one: Comparison, result: VisitResult) -> dict[str, Any]:
-    source = result.sources[0] if result.sources else None
     return {
         "subject": result.subject.id, "date": result.date.isoformat() if result.date is not None else None,
         "nerve": one.nerve, "side": None if one.side is None else str(one.side),
         "technique": None if one.technique is None else str(one.technique), "recording_site": one.recording_site,
         "site": one.site, "quantity": "reported_value", "unit": one.unit, "method": _NAMES.get(one.kind, one.kind),
-        "reason": None, "flags": "", "source": source.name if source is not None else None,
-        "sha256": source.sha256 if source is not None else None, "version": result.version,
+        "reason": None, "flags": "", "source": in_one_cell([source.name for source in result.sources]),
+        "sha256": in_one_cell([source.sha256 for source in result.sources]), "version": result.version,
         "reported": one.reported, "reported_mode": one.mode or None,
     }  # fmt: skip

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from ncs.errors import InvalidInputError, Problem
 from ncs.quantities import QUANTITIES
-from ncs.results import COLUMNS
+from ncs.results import COLUMNS, in_one_cell
 from ncs.store import _schema as s
 from ncs.store._rows import KIND_COLUMNS, MARK_COLUMNS, MEASURED
 
@@ -58,26 +58,52 @@ def measurements(connection: sa.Connection, *, quantity: Any = None, segment: An
     for name in _several(quantity):
         _check_quantity(name)
     wanted = {"quantity": quantity, "segment": segment, **{name: where.get(name) for name in ("nerve", "side", "site")}}
-    k, m, r = s.kinds.c, s.measurements.c, s.runs.c
+    k, m = s.kinds.c, s.measurements.c
     chosen = [condition for name, value in wanted.items() for condition in _equal(k[name], value)]
     of_kind = [m.kind_id.in_(sa.select(k.id).where(*chosen))] if chosen else []
     of_visits = visit_conditions(where)
-    runs = sa.select(r.id).select_from(s.runs.join(s.visits).join(s.subjects)).where(*of_visits)
     # What rows have in common is fetched once, not with every row: their kinds, and where they come from.
     kinds = _cells(connection, sa.select(k.id, *(k[name] for name in KIND_COLUMNS)).where(*chosen))
-    origins = _cells(connection, _origins(of_visits, sa.select(m.run_id).where(*of_kind) if of_kind else None))
+    origins = _origins(connection, of_visits, sa.select(m.run_id).where(*of_kind) if of_kind else None)
     own = sa.select(m.run_id, m.position, m.kind_id, *(m[name] for name in COLUMNS if name in m)).where(*of_kind)
     if not of_kind or any(where.get(name) is not None for name in ("subject", "date", "since", "until", "run")):
-        own = own.where(m.run_id.in_(runs))
+        own = own.where(m.run_id.in_(_runs(of_visits)))
     return _joined(_cells(connection, own), kinds, origins)
 
 
-def _origins(conditions: list[Any], runs: Any) -> Any:
-    """Return the query for where the rows of runs come from, in the order in which the rows are wanted."""
-    query = sa.select(s.runs.c.id, *_origin_columns()).select_from(_with_origin(s.runs)).where(*conditions)
+def _runs(conditions: list[Any]) -> Any:
+    """Return the query for the numbers of runs."""
+    return sa.select(s.runs.c.id).select_from(s.runs.join(s.visits).join(s.subjects)).where(*conditions)
+
+
+def _origins(connection: sa.Connection, conditions: list[Any], runs: Any) -> Cells:
+    """Return where the rows of runs come from, one row for each ``run``, in the order in which they are wanted."""
+    x = s.run_sources.c
+    query = sa.select(s.runs.c.id.label("run"), *_ORIGIN).select_from(
+        s.runs.join(s.visits, s.visits.c.id == s.runs.c.visit_id)
+        .join(s.subjects, s.subjects.c.id == s.visits.c.subject_id)
+        .outerjoin(s.run_sources, x.run_id == s.runs.c.id)
+        .outerjoin(s.source_files, s.source_files.c.id == x.source_id)
+    )
+    query = query.where(*conditions)
     if runs is not None:
         query = query.where(s.runs.c.id.in_(runs))
-    return query.order_by(s.subjects.c.code, s.visits.c.date, s.runs.c.id)
+    found = _cells(connection, query.order_by(s.subjects.c.code, s.visits.c.date, s.runs.c.id, x.position))
+    return found if len(set(found["run"])) == len(found["run"]) else _with_all_files(found)
+
+
+def _with_all_files(origins: Cells) -> Cells:
+    """Return one row for every run, with all its files, where runs over several files have a row for each."""
+    first: dict[int, int] = {}
+    files: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    for index, run in enumerate(origins["run"]):
+        first.setdefault(run, index)
+        files[run].append((origins["source"][index], origins["sha256"][index]))
+    rows = {name: [values[index] for index in first.values()] for name, values in origins.items()}
+    for index, several in enumerate(files.values()):
+        if len(several) > 1:
+            rows["source"][index], rows["sha256"][index] = map(in_one_cell, zip(*several, strict=True))
+    return rows
 
 
 def _joined(own: Cells, kinds: Cells, origins: Cells) -> pd.DataFrame:
@@ -85,7 +111,7 @@ def _joined(own: Cells, kinds: Cells, origins: Cells) -> pd.DataFrame:
     import numpy as np
     import pandas as pd
 
-    place = _positions(origins.pop("id"), own["run_id"])
+    place = _positions(origins.pop("run"), own["run_id"])
     order = np.lexsort((np.array(own["position"], np.int64), place))
     order = order[place[order] >= 0]
     kind = _positions(kinds.pop("id"), own.pop("kind_id"))[order]
@@ -117,9 +143,9 @@ def marks(connection: sa.Connection, **where: Any) -> pd.DataFrame:
     same_trace = (
         (trace.run_id == k.run_id) & (trace.study_index == k.study_index) & (trace.trace_index == k.trace_index)
     )
+    of_visits = visit_conditions(where)
     query = (
         sa.select(
-            *_origin_columns(),
             *(study[name] for name in names),
             trace.stimulation_site.label("site"),
             *(k[name] for name in ("study_index", "trace_index", "response", "sweep", *MARK_COLUMNS)),
@@ -127,14 +153,18 @@ def marks(connection: sa.Connection, **where: Any) -> pd.DataFrame:
             k.flags.label("flag_bits"),
             k.run_id.label("run"),
         )
-        .select_from(_with_origin(s.marks).join(s.studies, same_study).join(s.traces, same_trace))
-        .where(*visit_conditions(where))
+        .select_from(s.marks.join(s.studies, same_study).join(s.traces, same_trace))
+        .where(k.run_id.in_(_runs(of_visits)))
         .where(*_equal(study.nerve, where.get("nerve")), *_equal(study.side, where.get("side")))
         .where(*_equal(trace.stimulation_site, where.get("site")))
-        .order_by(s.subjects.c.code, s.visits.c.date, *s.marks.primary_key.columns)
+        .order_by(*s.marks.primary_key.columns)
     )
     columns = ("subject", "date", *names, "site", "response", "kind", "sweep", *MARK_COLUMNS, *_MARKS_END)
-    frame = _frame(connection, query, ("outcome_code", "flag_bits", *columns))
+    own, origins = _cells(connection, query), _origins(connection, of_visits, None)
+    place = _positions(origins.pop("run"), own["run"])
+    own |= {name: [values[index] for index in place] for name, values in origins.items()}
+    frame = _built(("outcome_code", "flag_bits", *columns), own)
+    frame = frame.take(place.argsort(kind="stable")).reset_index(drop=True)
     frame["kind"] = ["measured" if sweep == MEASURED else "sweep" for sweep in frame["sweep"]]
     frame["sweep"] = frame["sweep"].where(frame["sweep"] != MEASURED).astype("Int64")
     frame["outcome"] = [Outcome(code).name.lower() for code in frame["outcome_code"]]
@@ -228,26 +258,10 @@ def _objects(values: Sequence[Any]) -> Any:
     return array
 
 
-def _origin_columns() -> list[Any]:
-    return [
-        s.subjects.c.code.label("subject"),
-        s.visits.c.date,
-        s.run_sources.c.name.label("source"),
-        s.source_files.c.sha256,
-        s.runs.c.version,
-    ]
-
-
-def _with_origin(table: sa.Table) -> Any:
-    """Join runs, or a table of their rows, to their visit, their subject and their (first) file."""
-    x = s.run_sources.c
-    return (
-        (table if table is s.runs else table.join(s.runs, s.runs.c.id == table.c.run_id))
-        .join(s.visits, s.visits.c.id == s.runs.c.visit_id)
-        .join(s.subjects, s.subjects.c.id == s.visits.c.subject_id)
-        .outerjoin(s.run_sources, (x.run_id == s.runs.c.id) & (x.position == 0))
-        .outerjoin(s.source_files, s.source_files.c.id == x.source_id)
-    )
+_ORIGIN = (
+    s.subjects.c.code.label("subject"), s.visits.c.date, s.run_sources.c.name.label("source"), s.source_files.c.sha256,
+    s.runs.c.version,
+)  # fmt: skip
 
 
 def visit_conditions(where: dict[str, Any]) -> list[Any]:
@@ -305,12 +319,8 @@ def _with_runs(table: sa.Table) -> Any:
     return s.runs.join(table, table.c.run_id == s.runs.c.id)
 
 
-def _frame(connection: sa.Connection, query: Any, columns: tuple[str, ...]) -> pd.DataFrame:
-    """Return the numbers, texts and dates of a query; they need nothing that SQLAlchemy does between driver and row."""
-    return _built(columns, _cells(connection, query))
-
-
 def _cells(connection: sa.Connection, query: Any) -> Cells:
+    """Return numbers, texts and dates as the driver gives them: they need nothing that SQLAlchemy does to a row."""
     result = connection.execute(query)
     names, cursor = tuple(result.keys()), result.cursor
     cells: tuple[list[Any], ...] = tuple([] for _ in names)
