@@ -16,7 +16,7 @@ KERNEL_TESTS := tests/detect tests/measure tests/test_regression.py tests/test_e
 # A walk through what other packages can break: kernels and arrays, readers, models, store, figures, verbs.
 VERSION_TESTS := tests/test_regression.py tests/test_same_everywhere.py tests/test_exchange.py tests/measure \
 	tests/detect/test_kernels.py tests/detect/test_whole.py tests/detect/test_mark.py tests/detect/test_rules.py \
-	tests/detect/test_late.py tests/detect/test_truth.py tests/io/test_compliance.py tests/io/test_adapters.py \
+	tests/detect/test_late.py tests/detect/test_truth.py tests/detect/test_planes.py tests/io/test_compliance.py tests/io/test_adapters.py \
 	tests/io/test_arrays.py tests/io/test_edf_continuous.py tests/store/test_round_trip.py tests/store/test_queries.py \
 	tests/longitudinal/test_statistics.py tests/longitudinal/test_slope.py tests/report/test_waveforms.py \
 	tests/cli/test_command_line.py tests/cli/test_export.py

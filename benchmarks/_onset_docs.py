@@ -62,6 +62,10 @@ marked.
 
 {presence}
 
+Small sensory responses (antidromic, on artefact tails), by the height of their peak over the noise:
+
+{small}
+
 ## Recordings from elsewhere
 
 {real}
@@ -134,6 +138,7 @@ def page(figures: Figures) -> str:
         missed=presence["missed_percent"],
         n_with=presence["n_with"],
         presence=_presence(presence),
+        small=_small(figures["small"]),
         real=_real(figures["real"]),
         cost=_cost(figures["cost"]),
         targets=_targets(figures["targets"]),
@@ -181,6 +186,17 @@ def _presence(presence: Figures) -> str:
         for name, row in presence[key].items()
     ]
     return _table(["", "sweeps", "n", "%"], rows)
+
+
+def _small(small: dict[str, Figures]) -> str:
+    rows = [
+        [
+            name, str(row["n"]), f"{row['found_percent']:.1f}", f"{row['median_error_ms']:.3f}",
+            f"{row['coverage_percent']:.1f}",
+        ]
+        for name, row in small.items()
+    ]  # fmt: skip
+    return _table(["peak", "n", "found, %", "median onset error, ms", "95 % interval, %"], rows)
 
 
 def _real(real: Figures) -> str:

@@ -13,6 +13,7 @@ def show(figures: Figures) -> None:
     _side_by_side(figures)
     _alone(figures)
     _presence(figures["presence"])
+    _small(figures["small"])
     _cost(figures["cost"])
     _recordings(figures["real"])
     _targets(figures["targets"])
@@ -60,6 +61,15 @@ def _presence(presence: Figures) -> None:
         print(f"\n  {what}: {presence[share]:.2f} % of {count}")
         for name, row in presence[kinds].items():
             print(f"    {name:40s} {row['percent']:7.2f} % of {row['n']}")
+
+
+def _small(small: dict[str, Figures]) -> None:
+    print("\n  small sensory responses on artefact tails")
+    for name, row in small.items():
+        print(
+            f"    {name:12s} found {row['found_percent']:6.1f} %, |onset| {row['median_error_ms']:.3f} ms,"
+            f" 95 % interval {row['coverage_percent']:.1f} %"
+        )
 
 
 def _cost(cost: Figures) -> None:

@@ -240,6 +240,30 @@ def _missed() -> dict[str, NDArray[np.bool_]]:
     return missed
 
 
+SMALL_SIGMA = (8.0, 10.0, 15.0, 30.0, 100.0)
+"""Peaks of antidromic sensory responses, over the noise."""
+
+
+def small() -> dict[str, Figures]:
+    """Return how many small sensory responses on artefact tails are found, and how well they are timed."""
+    found = {}
+    for sigma in SMALL_SIGMA:
+        s = simulate.snap(
+            2000, seed=(SEED, 4, int(sigma)), stimulus_ms=(2.0, 5.0), population="test",
+            response=Snap(amplitude_uv=sigma * 0.4), contamination=Contamination(**_SNAP, **_SNAP_TAIL),
+        )  # fmt: skip
+        marks = detect.mark(s.samples_uv, s.sampling_rate_hz, stimulus_ms=s.stimulus_ms, response="snap")
+        timed = np.isfinite(marks.onset_ms)
+        error = (marks.onset_ms - s.truth.onset_ms)[timed]
+        found[f"{sigma:g} sigma"] = {
+            "n": int(timed.size),
+            "found_percent": _scores.percent(timed),
+            "median_error_ms": _scores.median(np.abs(error)),
+            "coverage_percent": _scores.coverage(error, marks.onset_sd_ms[timed]),
+        }
+    return found
+
+
 def _unmarked(s: SimulatedSweeps, response: str) -> NDArray[np.bool_]:
     marks = detect.mark(s.samples_uv, s.sampling_rate_hz, stimulus_ms=s.stimulus_ms, response=response)
     return np.isnan(marks.onset_ms)

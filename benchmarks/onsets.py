@@ -43,6 +43,7 @@ def measure() -> Figures:
         "conditions": {name: _condition(name, named[name], peers) for name in named},
         "velocity": _simulated.velocities(),
         "presence": _simulated.presence({} if reason else _real.artefacts(recordings)),
+        "small": _simulated.small(),
         "cost": _simulated.cost(named, _seconds(peers, list(named))),
         "real": {"skipped": reason} if reason else _recordings(recordings, parts, peers),
     }

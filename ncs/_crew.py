@@ -20,6 +20,8 @@ from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ncs._memory import sha256_of
 from ncs.errors import ClusterError, NcsError, Problem
 from ncs.results import VisitResult
@@ -145,8 +147,10 @@ def _end_with_parent() -> None:
 
 def _warm_up() -> None:
     from ncs.detect import warm_up
+    from ncs.store._planes import planes_of
 
     warm_up()
+    planes_of(np.zeros((1, 1), np.float32), 0.0, 1.0, 0.0)
 
 
 def _ping() -> bool:

@@ -157,8 +157,9 @@ def analysis_fingerprint(
 def _mark_study(study: Study, index: int, how: HowToMark) -> Iterator[TraceMarks]:
     """Yield the marks of every trace that can be marked, one entry per response."""
     technique = technique_of(study)
+    if technique is None:
+        return
     for position, trace in enumerate(study.traces):
-        if technique is None or unmarked(study, trace) is not None:
-            continue
-        for response in technique.responses:
-            yield mark_trace(study, trace, technique, response, place=(index, position), how=how)
+        if unmarked(study, trace) is None:
+            for response in technique.responses:
+                yield mark_trace(study, trace, technique, response, place=(index, position), how=how)

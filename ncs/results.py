@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any
 from ncs.model import Side, SourceFile, Subject, Technique, Visit
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
     from ncs.detect.marks import Marks
 
-__all__ = ["COLUMNS", "REPORTED_BY", "Measurement", "Reason", "TraceMarks", "VisitResult"]
+__all__ = [
+    "COLUMNS", "REPORTED_BY", "Measurement", "MeasurementDraft", "Reason", "TraceMarks", "VisitResult", "in_one_cell",
+]  # fmt: skip
 
 
 COLUMNS = (
@@ -158,6 +162,22 @@ class Measurement:
             raise ValueError(f"{self.quantity}: exactly one of value and reason must be given")
 
 
+class MeasurementDraft:
+    """A measurement whose fields are still being set; all of them have to be, none has a default.
+
+    For where many are made: the frozen class takes eight times as long, because it sets every field through a call.
+    """
+
+    __slots__ = Measurement.__slots__
+
+    def finished(self) -> Measurement:
+        """Return this object as a measurement; Python lets it change its class, because the slots are the same."""
+        made: Any = self
+        made.__class__ = Measurement
+        made.__post_init__()
+        return made  # type: ignore[no-any-return]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TraceMarks:
     """Marks of one trace.
@@ -236,25 +256,29 @@ class VisitResult:
         pandas.DataFrame
             Columns ``subject, date, nerve, side, technique, recording_site, site, segment, quantity, value, sd, unit,
             reason, method, distance_mm, skin_temperature_c, flags, source, sha256, version``. ``value`` and ``sd`` are
-            NaN where absent, and ``reason`` then says why.
+            NaN where absent, and ``reason`` then says why. Several files are joined by ``"; "``.
         """
         import pandas as pd
 
         return pd.DataFrame(self._columns())
 
     def _columns(self) -> dict[str, list[Any]]:
-        source = self.sources[0] if self.sources else None
         fixed = {
             "subject": self.subject.id,
             "date": self.date.isoformat() if self.date is not None else None,
-            "source": source.name if source is not None else None,
-            "sha256": source.sha256 if source is not None else None,
+            "source": in_one_cell([source.name for source in self.sources]),
+            "sha256": in_one_cell([source.sha256 for source in self.sources]),
             "version": self.version,
         }
         return {
             column: [fixed[column] if column in fixed else _cell(column, m) for m in self.measurements]
             for column in COLUMNS
         }
+
+
+def in_one_cell(texts: Sequence[str]) -> str | None:
+    """Return texts as one, ``None`` for none: the files of a result that rests on several, in the cell of a table."""
+    return "; ".join(texts) or None
 
 
 def _cell(column: str, measurement: Measurement) -> Any:

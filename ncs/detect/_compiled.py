@@ -11,10 +11,11 @@ import multiprocessing
 import pickle
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+import numpy as np
 from numba import njit
 from numba.core import config
 from numba.core.caching import FunctionCache, IndexDataCacheFile
@@ -22,7 +23,7 @@ from numba.core.sigutils import normalize_signature
 
 from ncs.errors import NcsWarning
 
-__all__ = ["kernel"]
+__all__ = ["kernel", "unwarned"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -40,6 +41,11 @@ def kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
         except RuntimeError:  # numba has found no folder that can be written
             _warn_once()
     return compiled  # type: ignore[no-any-return]
+
+
+def unwarned() -> AbstractContextManager[object]:
+    """Return a context for kernels, which count on inf and NaN: without the JIT, numpy would warn of them."""
+    return np.errstate(all="ignore") if getattr(config, "DISABLE_JIT", None) else nullcontext()
 
 
 class _CheckedFile(IndexDataCacheFile):

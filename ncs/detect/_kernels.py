@@ -247,6 +247,9 @@ MOST_BINS = 64
 MOST_STEPS = 4
 STRETCHES = 16
 TAIL_MS = (0.7, 3.0)
+FEW_NOISE = 6.0
+"""Where the peak is this many times the noise, an onset is uncertain by 1.4 times what the fit says: what the fit takes
+to be linear is not, and many such responses are found because the noise has helped."""
 MAINS_HZ = 55.0
 """Between 50 and 60: over the few ms that are fitted, the pair describes either."""
 
@@ -301,6 +304,23 @@ def box_mean(total: Array, first: int, last: int) -> float:
     a = max(first, 0)
     b = min(last, total.shape[0] - 1)
     return (total[b] - total[a]) / (b - a) if b > a else math.nan
+
+
+@kernel
+def level_at_end(total: Array, hi: int, width: int) -> float:
+    """Return the level of the last ``width`` samples before ``hi`` or before the end, wherever it changes less.
+
+    For sweeps without a baseline before the stimulus: a window may end in the middle of a response, or a sweep in the
+    next stimulus.
+    """
+    best = math.nan
+    least = math.inf
+    for end in (hi, total.shape[0] - 1):
+        change = abs(box_mean(total, end - width // 2, end) - box_mean(total, end - width, end - width // 2))
+        if change < least:
+            least = change
+            best = box_mean(total, end - width, end)
+    return best
 
 
 @kernel
@@ -1112,7 +1132,7 @@ def mark_one(
     if before - pre < 3 * half:
         code[1] |= NO_BASELINE
         before = pre
-        base = box_mean(total, hi - max(1, (hi - lo) // 5), hi)
+        base = level_at_end(total, hi, max(2, (hi - lo) // 5))
     else:
         base = box_mean(total, pre, before)
     foot, top, height = largest_rise(total, lo, hi, half, base)
@@ -1195,6 +1215,8 @@ def measure_response(
         onset, onset_sd = checked_onset(
             total, edge, p0, lo, foot, summit, half, onset, onset_sd, base, peak, density, rate
         )
+        onset_sd *= math.hypot(1.0, FEW_NOISE * math.sqrt(fine) / peak)
+        onset_sd = math.hypot(onset_sd, tail_doubt(edge, (onset - p0) / rate, basis))
         nuisance_at(t_top, basis)
         for i in range(P_MODES + n_modes):
             edge.g[i] = basis[i] if i < N_NUISANCE else 0.0
@@ -1204,7 +1226,9 @@ def measure_response(
             floor = base + math.copysign(limit, floor - base)
             floor_sd = math.hypot(floor_sd, 0.5 * limit)
             peak = value - floor
-    present = presence(edge, total, p0, window, half, peak, base, smooth, rate, options[6] * rate, quiet, count, rise)
+    present = presence(
+        edge, total, p0, window, half, peak, base, smooth, rate, options[6] * rate, options[8], quiet, count, rise
+    )
     if present != FOUND:
         return present
     if top - onset > options[6] * rate:
@@ -1313,6 +1337,17 @@ def checked_onset(
 
 
 @kernel
+def tail_doubt(edge: Edge, t_ms: float, basis: Array) -> float:
+    """Return by how many samples an onset may be off because the artefact's tail is not quite the one that was fitted.
+
+    A baseline that is wrong by as much as the tail is large at the onset moves the rise by that share of its height.
+    """
+    nuisance_at(t_ms, basis)
+    tail = edge.x[2] * basis[2] + edge.x[3] * basis[3]
+    return abs(float(tail / edge.x[P_HEIGHT])) * math.exp(edge.x[P_SCALE])
+
+
+@kernel
 def presence(
     edge: Edge,
     total: Array,
@@ -1324,6 +1359,7 @@ def presence(
     smooth: float,
     rate: float,
     slowest: float,
+    swing: float,
     quiet: int,
     count: int,
     rise: Rise,
@@ -1331,8 +1367,9 @@ def presence(
     """Return the outcome of the fitted candidate: it must stand out, and from more than the noise of its own pace.
 
     It stands out if the rise explains the sweep much better than baseline, tail and mains do, or if it rises and falls
-    by many times the noise. Mains and slow noise rise and fall as well, but everywhere: the candidate must exceed
-    what the rest of the sweep does within the duration of its rise. Overwrites the normal equations.
+    by many times the noise, or by ``swing`` times the noise together. Mains and slow noise rise and fall as well, but
+    everywhere: the candidate must exceed what the rest of the sweep does within the duration of its rise. Overwrites
+    the normal equations.
     """
     lo, hi, foot, top, first = window
     summit = box_mean(total, top - half, top + half + 1)
@@ -1358,7 +1395,8 @@ def presence(
     for i in range(top, min(hi, top + 3 * pace + int(0.4 * slowest))):
         lowest = min(lowest, box_mean(total, i - half, i + half + 1))
     fall = summit - lowest
-    stands_out = min(size, fall) > 9 * smooth
+    less = min(size, fall)
+    stands_out = less > 9 * smooth or (less > 5 * smooth and size + fall > swing * smooth)
     if not stands_out and count > 0:
         stands_out = rise_gain(edge, rise, quiet, count, rise.prior_sd.shape[0]) > EVIDENCE
     if not stands_out:

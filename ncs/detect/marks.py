@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from enum import IntEnum, IntFlag
+from operator import attrgetter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Flag", "Marks", "Outcome"]
+__all__ = ["Flag", "Marks", "MarksDraft", "Outcome"]
 
 FloatArray = NDArray[np.float64]
 
@@ -39,8 +41,16 @@ class Flag(IntFlag):
     METHODS_DISAGREE = 32
 
 
+class _Written:
+    """Room beside the fields of marks for the arrays that a kernel has written, of which the fields are columns."""
+
+    __slots__ = ("_codes", "_numbers")
+    _numbers: FloatArray
+    _codes: NDArray[np.int8]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Marks:
+class Marks(_Written):
     """Marks of ``n_sweeps`` sweeps; every field has shape ``(n_sweeps,)``.
 
     Times are milliseconds after the stimulus; voltages are microvolts above the baseline, **negative up** (the CMAP's
@@ -109,3 +119,35 @@ class Marks:
     def sweep(self, index: int) -> Marks:
         """Return the marks of one sweep, as arrays of length one."""
         return Marks(**{f.name: getattr(self, f.name)[index : index + 1] for f in fields(self)})
+
+    def rows(self) -> list[tuple[float | int, ...]]:
+        """Return the values of every sweep in the order of the fields."""
+        if hasattr(self, "_numbers"):
+            tables = zip(self._numbers.tolist(), self._codes.tolist(), strict=True)
+            return [(*numbers, *codes) for numbers, codes in tables]
+        return list(zip(*[column.tolist() for column in _columns_of(self)], strict=True))
+
+
+_columns_of = attrgetter(*Marks.__slots__)
+
+
+class MarksDraft(_Written):
+    """Marks whose fields are still being set; all of them have to be.
+
+    For where many are made: the frozen class takes several times as long, because it sets every field through a call.
+    """
+
+    __slots__ = Marks.__slots__
+
+    def finished(self, numbers: FloatArray, codes: NDArray[np.int8]) -> Marks:
+        """Return this object as marks; Python lets it change its class, because the slots are the same.
+
+        Parameters
+        ----------
+        numbers, codes
+            The arrays whose columns the fields are, in their order: floats, and outcome and flags.
+        """
+        self._numbers, self._codes = numbers, codes
+        made: Any = self
+        made.__class__ = Marks
+        return made  # type: ignore[no-any-return]

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ncs.detect import _kernels
+from ncs.detect._compiled import unwarned
 from ncs.detect._rise import rise_model
 from ncs.detect.blink import BLINK, BLINK_PARAMETERS, Component, mark_blink
 from ncs.detect.late import LATE, LATE_PARAMETERS, LateResponse, mark_late
-from ncs.detect.marks import Marks
+from ncs.detect.marks import Marks, MarksDraft
 from ncs.errors import InvalidInputError
 
 __all__ = [
@@ -30,7 +31,7 @@ __all__ = [
 ]
 
 DEFAULT_ONSET_METHOD: Final = "changepoint"
-DETECTOR_VERSION: Final = 3
+DETECTOR_VERSION: Final = 4
 """Raised whenever a number that ``mark`` returns can change."""
 
 
@@ -120,6 +121,8 @@ class _Response:
 
     An amplifier that has been driven by the artefact swings back slowly and by some microvolts: ``slowest_rise_ms``
     (10 % of the rise to its peak) and ``least_uv`` (of the negative peak) keep such swings from being marked.
+    ``least_swing_noise`` is from how many times the noise on rise and fall together are seen as a response; slow noise
+    does the like where the band of the amplifier lets it through.
     """
 
     code: int
@@ -129,6 +132,7 @@ class _Response:
     peak_threshold_uv: float
     slowest_rise_ms: float
     least_uv: float
+    least_swing_noise: float
 
 
 _DIRECT: Final = MappingProxyType(
@@ -141,6 +145,7 @@ _DIRECT: Final = MappingProxyType(
             peak_threshold_uv=50.0,
             slowest_rise_ms=15.0,
             least_uv=25.0,
+            least_swing_noise=30.0,
         ),
         "snap": _Response(
             code=1,
@@ -150,6 +155,7 @@ _DIRECT: Final = MappingProxyType(
             peak_threshold_uv=2.0,
             slowest_rise_ms=1.8,
             least_uv=0.0,
+            least_swing_noise=18.0,
         ),
     }
 )
@@ -165,6 +171,7 @@ DETECTOR_PARAMETERS: Final[dict[str, Any]] = (
             "peak_threshold_uv": r.peak_threshold_uv,
             "slowest_rise_ms": r.slowest_rise_ms,
             "least_uv": r.least_uv,
+            "least_swing_noise": r.least_swing_noise,
         }
         for name, r in _DIRECT.items()
     }
@@ -265,26 +272,28 @@ def mark(
             method.parameter[response],
             kind.slowest_rise_ms,
             kind.least_uv,
+            kind.least_swing_noise,
         ],
         np.float64,
     )
     out = np.empty((samples.shape[0], _kernels.N_OUTPUTS), np.float64)
     codes = np.zeros((samples.shape[0], 2), np.int8)
-    with np.errstate(all="ignore"):  # the kernels count on inf and NaN; without the JIT numpy would warn of them
+    with unwarned():
         _kernels.mark_sweeps(samples, stimulus, options, method.code, *rise_model(response), out, codes)
     return _marks(out, codes)
 
 
-_COLUMNS = (
-    "onset_ms", "onset_sd_ms", "peak_ms", "peak_sd_ms", "peak_uv", "peak_sd_uv", "end_ms", "last_end_ms", "trough_ms",
-    "trough_uv", "area_uv_ms", "area_sd_uv_ms", "peak_to_peak_uv", "peak_to_peak_sd_uv", "duration_ms",
-    "duration_sd_ms", "total_duration_ms", "peak_threshold_uv", "baseline_uv", "noise_uv",
-)  # fmt: skip
-
-
 def _marks(out: NDArray[np.float64], codes: NDArray[np.int8]) -> Marks:
-    columns = {name: out[:, i] for i, name in enumerate(_COLUMNS)}
-    return Marks(**columns, outcome=codes[:, 0], flags=codes[:, 1])
+    """Return marks whose fields are the columns of what the kernel has written."""
+    made: Any = MarksDraft()
+    (
+        made.onset_ms, made.onset_sd_ms, made.peak_ms, made.peak_sd_ms, made.peak_uv, made.peak_sd_uv, made.end_ms,
+        made.last_end_ms, made.trough_ms, made.trough_uv, made.area_uv_ms, made.area_sd_uv_ms, made.peak_to_peak_uv,
+        made.peak_to_peak_sd_uv, made.duration_ms, made.duration_sd_ms, made.total_duration_ms, made.peak_threshold_uv,
+        made.baseline_uv, made.noise_uv,
+    ) = out.T  # fmt: skip
+    made.outcome, made.flags = codes.T
+    return made.finished(out, codes)  # type: ignore[no-any-return]
 
 
 def _samples(samples_uv: ArrayLike) -> NDArray[Any]:
@@ -312,8 +321,8 @@ def _stimulus(stimulus_ms: ArrayLike, n_sweeps: int) -> NDArray[np.float64]:
     times = np.asarray(stimulus_ms, np.float64)
     if times.ndim > 1 or (times.ndim == 1 and times.shape[0] not in (1, n_sweeps)):
         raise InvalidInputError(f"stimulus_ms: expected a number or {n_sweeps} numbers, found shape {times.shape}")
-    reachable = np.where(np.abs(times) < _MOST_MS, times, np.nan)
-    return reachable if reachable.shape == (n_sweeps,) else np.full(n_sweeps, reachable)
+    stated = times.tolist() if times.shape == (n_sweeps,) else [times.item()] * n_sweeps
+    return np.array([time if abs(time) < _MOST_MS else math.nan for time in stated], np.float64)
 
 
 def _smoothing(smooth_ms: float) -> float:

@@ -5,6 +5,7 @@ A new several-file format is one function and one line in ``_FORMATS``.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,8 +71,6 @@ def is_part(path: Path, head_bytes: int) -> bool:
 
 def content_hash_of(hashes: Iterable[str]) -> str:
     """Return what identifies a recording: the hash of its only file, or the SHA-256 over the hashes of all of them."""
-    import hashlib
-
     ordered = sorted(hashes)
     return ordered[0] if len(ordered) == 1 else hashlib.sha256("\n".join(ordered).encode()).hexdigest()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import operator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ncs.io.sidecar import Sidecar, StudyEntry, TraceEntry
 
 __all__ = ["complete", "ordered_study"]
+
+Noun = TypeVar("Noun", Study, Visit)
 
 _TOLERANCE = 1e-6
 _AUTHORITY = (Origin.PROTOCOL, Origin.SIDECAR, Origin.FILE)
@@ -86,14 +88,20 @@ def complete(
     studies = tuple([ordered_study(study, protocol, problems, file) for study in visit.studies])
     if not sources and len(problems) == len(visit.problems) and not any(map(operator.is_not, studies, visit.studies)):
         return visit
-    return replace(visit, studies=studies, problems=tuple(problems), sources=sources or visit.sources)
+    return _with(visit, studies=studies, problems=tuple(problems), sources=sources or visit.sources)
+
+
+def _with(noun: Noun, **values: Any) -> Noun:
+    """Return what ``dataclasses.replace`` does, in less time: it is done to every visit and to most studies."""
+    names = noun.__dataclass_fields__
+    return type(noun)(**dict(zip(names, operator.attrgetter(*names)(noun), strict=True), **values))
 
 
 def _with_direction(study: Study) -> Study:
     """Take the direction of a study from the labels of its channel and its stimuli."""
     if study.direction is not None:
         return study
-    labels = dict.fromkeys(text for trace in study.traces for text in (trace.channel, trace.stimulus.label) if text)
+    labels = dict.fromkeys([text for trace in study.traces for text in (trace.channel, trace.stimulus.label) if text])
     direction = direction_of(" ".join(labels))
     if direction is None:
         return study
@@ -382,14 +390,15 @@ def ordered_study(study: Study, protocol: Protocol | None, problems: list[Proble
         return study
     distances = [trace.distance_mm for trace in study.traces]
     habits = protocol.study(study.nerve, study.technique, study.recording_site) if protocol is not None else None
-    ranks = [
-        habits.sites.index(site) if habits and (site := _site(trace)) in habits.sites else None
-        for trace in study.traces
-    ]
+    ranks: list[int | None] = [None] * len(study.traces)
+    if habits is not None:
+        sites = map(_site, study.traces)
+        ranks = [habits.sites.index(site) if site in habits.sites else None for site in sites]
     if len(ranks) == 1:
+        if ranks[0] != 0:
+            return study
         # of a single site the order says only that it is the distal one
-        origins = study.provenance.with_origins(site_order=Origin.PROTOCOL)
-        return replace(study, provenance=origins) if ranks[0] == 0 else study
+        return replace(study, provenance=study.provenance.with_origins(site_order=Origin.PROTOCOL))
     measured = [distance for distance in distances if distance is not None]
     keys: Sequence[float]
     if len(measured) == len(distances):
@@ -401,15 +410,15 @@ def ordered_study(study: Study, protocol: Protocol | None, problems: list[Proble
         origin = Origin.PROTOCOL
     else:
         return study
-    order = sorted(range(len(keys)), key=lambda index: keys[index])
-    known = [rank for rank in (ranks[index] for index in order) if rank is not None]
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    known = [rank for index in order if (rank := ranks[index]) is not None]
     if habits is not None and known != sorted(known):
         found = ", ".join(str(study.traces[index].stimulation_site) for index in order)
         expected = f"the protocol's order of sites ({', '.join(habits.sites)})"
         hint = "Check the distances; the traces are ordered by distance."
         problems.append(Problem(file=file, place="", field="distance_mm", expected=expected, found=found, hint=hint))
-    traces = tuple(study.traces[index] for index in order)
-    return replace(study, traces=traces, provenance=study.provenance.with_origins(site_order=origin))
+    traces = tuple([study.traces[index] for index in order])
+    return _with(study, traces=traces, provenance=study.provenance.with_origins(site_order=origin))
 
 
 def _site(trace: Trace) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from ncs.io._study_words import StudyWords, technique_of
@@ -17,18 +18,20 @@ if TYPE_CHECKING:
 __all__ = ["agreed", "agreed_word", "check_distances", "technique"]
 
 
-def agreed(said: Sequence[Statement], name: str, faults: Faults) -> Any:
-    """Return what all statements say of a field; where they differ the first, and that is noted."""
-    first = None
-    for one in said:
-        value = getattr(one, name)
-        if value is None or value == first:
-            continue
-        if first is not None:
-            faults.note("annotations", name, f"one value for the study, {first}", str(value), "the first was used")
-            break
-        first = value
-    return first
+def agreed(said: Sequence[Statement], names: Sequence[str], faults: Faults) -> list[Any]:
+    """Return what all statements say of some fields; where they differ the first, and that is noted."""
+    values = []
+    for name in names:
+        first = None
+        for value in map(attrgetter(name), said):
+            if value is None or value == first:
+                continue
+            if first is not None:
+                faults.note("annotations", name, f"one value for the study, {first}", str(value), "the first was used")
+                break
+            first = value
+        values.append(first)
+    return values
 
 
 def agreed_word(stated: str | None, *words: str | None) -> str | None:

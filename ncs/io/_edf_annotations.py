@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from ncs.io._edf_header import Header, Signal, decode_text
@@ -20,6 +21,7 @@ __all__ = ["Annotation", "Timeline", "read_annotations"]
 
 _STAMP = re.compile(rb"([+-]?(?:\d{1,20}(?:\.\d{0,40})?|\.\d{1,40}))(?:\x15(\d{1,20}(?:\.\d{0,40})?|\.\d{1,40}))?\Z")
 _TAL = re.compile(rb"[^\0]+")
+_LONGEST_STAMP = 130
 _END_OF_TEXT = 0x14
 _MOST_ANNOTATIONS = 200_000
 
@@ -89,19 +91,21 @@ def read_annotations(content: bytes, header: Header, records: int, faults: Fault
         Receives a fatal fault for every TAL that breaks the rules, and for a record of an EDF+D file that does not
         state its onset.
     """
-    carriers = [signal for signal in header.signals if signal.is_annotations]
-    if not carriers:
+    if not header.annotations:
         return Timeline([""] * records, [])
     found: list[Annotation] = []
     onsets: list[str] = []
-    width = header.sample_bytes
+    width, record_bytes = header.sample_bytes, header.record_bytes
+    areas = [
+        (number, signal.offset * width, (signal.offset + signal.samples) * width)
+        for number, signal in enumerate(header.annotations, start=1)
+    ]
     untimed: list[int] = []
     for record in range(records):
-        base = header.header_bytes + record * header.record_bytes
+        base = header.header_bytes + record * record_bytes
         onset = ""
-        for number, signal in enumerate(carriers, start=1):
-            start = base + signal.offset * width
-            area = content[start : start + signal.samples * width].rstrip(b"\0")
+        for number, first, end in areas:
+            area = content[base + first : base + end].rstrip(b"\0")
             stated = _read_area(area, record, number, found, faults)
             if number == 1:
                 onset = stated
@@ -113,7 +117,7 @@ def read_annotations(content: bytes, header: Header, records: int, faults: Fault
             break
         if faults.overflowing:
             break
-    _report_untimed(untimed, content, header, carriers[0], faults)
+    _report_untimed(untimed, content, header, header.annotations[0], faults)
     return Timeline(onsets, found)
 
 
@@ -123,20 +127,26 @@ def _read_area(area: bytes, record: int, number: int, found: list[Annotation], f
     for piece in _TAL.finditer(area):
         tal, byte = piece[0], piece.start()
         stamp, *texts = tal.split(b"\x14", _MOST_ANNOTATIONS)
-        match = _STAMP.match(stamp)
-        if match is None or not texts or tal[-1] != _END_OF_TEXT:
+        times = _read_stamp(stamp) if len(stamp) <= _LONGEST_STAMP else None
+        if times is None or not texts or tal[-1] != _END_OF_TEXT:
             _report_tal(tal, stamp, f"record {record + 1}, annotation signal {number}, byte {byte}", faults)
             if faults.overflowing:
                 break
             continue
-        onset = match[1].decode()
+        onset, duration = times
         if byte == 0 and number == 1 and not texts[0]:
             record_onset = onset
-        duration = match[2].decode() if match[2] else ""
         found += [Annotation(onset, duration, decode_text(text), record, number, byte) for text in texts if text]
         if len(found) >= _MOST_ANNOTATIONS:
             break
     return record_onset
+
+
+@lru_cache(maxsize=256)
+def _read_stamp(stamp: bytes) -> tuple[str, str] | None:
+    """Return onset and duration; the annotations of one stimulus have the same."""
+    match = _STAMP.match(stamp)
+    return None if match is None else (match[1].decode(), (match[2] or b"").decode())
 
 
 def _report_tal(tal: bytes, stamp: bytes, place: str, faults: Faults) -> None:

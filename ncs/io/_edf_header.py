@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
+from ncs.errors import ReadError
 from ncs.io._faults import Faults, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
 __all__ = ["Header", "Signal", "decode_header", "decode_text"]
 
@@ -26,6 +26,9 @@ _SIGNAL_BYTES = 256
 _FIXED_WIDTHS = (80, 80, 8, 8, 8, 44, 8, 8, 4)
 _SIGNAL_WIDTHS = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)
 _LABEL, _TRANSDUCER, _UNIT, _PMIN, _PMAX, _DMIN, _DMAX, _PREFILTER, _SAMPLES = range(9)
+_SIZE_AT, _COUNT_AT = 184, 252
+_LIMITS_AT = sum(_SIGNAL_WIDTHS[:_PMIN])
+_LIMIT_BYTES = 8
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?\Z")
 _INTEGER = re.compile(r"[+-]?\d+(?:\.0*)?\Z")
 _LONGEST_RECORD_S = 366 * 86400
@@ -52,8 +55,7 @@ class Signal(NamedTuple):
     is_annotations: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Header:
+class Header(NamedTuple):
     """The header of an EDF or BDF file.
 
     Parameters
@@ -68,6 +70,8 @@ class Header:
         Number of data records as stated; -1 while recording.
     record_seconds
         Duration of a data record.
+    annotations
+        Those of the signals that hold annotations.
     """
 
     sample_bytes: int
@@ -81,6 +85,7 @@ class Header:
     record_seconds: Decimal
     record_samples: int
     signals: tuple[Signal, ...]
+    annotations: tuple[Signal, ...]
 
     @property
     def record_bytes(self) -> int:
@@ -118,7 +123,8 @@ def decode_text(raw: bytes) -> str:
 
 
 def _number(text: str) -> float | None:
-    return float(text) if _NUMBER.match(text) and math.isfinite(float(text)) else None
+    value = float(text) if _NUMBER.match(text) else math.nan
+    return value if math.isfinite(value) else None
 
 
 def _comma_hint(text: str) -> str:
@@ -153,6 +159,52 @@ def decode_header(content: bytes, faults: Faults) -> Header:
     ReadError
         With every fault of the header at once.
     """
+    known = None if faults.fatal else _known_header(content)
+    return _decode_header(content, faults) if known is None else known
+
+
+def _known_header(content: bytes) -> Header | None:
+    """Return a header with which nothing is wrong; only what differs from recording to recording is decoded.
+
+    That is who was recorded and when, and the physical limits, which some machines fit to the samples.
+    """
+    count = _integer(decode_text(content[_COUNT_AT:_FIXED_BYTES]))
+    if count is None or not 0 < count <= _MOST_REMEMBERED:
+        return None
+    lows = _FIXED_BYTES + count * _LIMITS_AT
+    highs, end = lows + count * _LIMIT_BYTES, lows + 2 * count * _LIMIT_BYTES
+    header = _faultless_header(content[:8], content[_SIZE_AT:lows], content[end : (count + 1) * _SIGNAL_BYTES], count)
+    if header is None:
+        return None
+    signals = list(header.signals)
+    for at, signal in enumerate(header.signals):
+        if not signal.is_annotations:
+            low = _number(decode_text(content[lows : lows + _LIMIT_BYTES]))
+            high = _number(decode_text(content[highs : highs + _LIMIT_BYTES]))
+            if low is None or high is None or low == high or max(abs(low), abs(high)) > _LARGEST_PHYSICAL:
+                return None
+            signals[at] = signal._replace(physical_min=low or 0.0, physical_max=high or 0.0)  # never -0.0
+        lows, highs = lows + _LIMIT_BYTES, highs + _LIMIT_BYTES
+    patient, recording, start_date, start_time = _decode_fields(content[8:_SIZE_AT], _FIXED_FIELDS[:4])
+    return header._replace(
+        patient=patient, recording=recording, start_date=start_date, start_time=start_time, signals=tuple(signals)
+    )
+
+
+@lru_cache(maxsize=64)
+def _faultless_header(version: bytes, before: bytes, after: bytes, count: int) -> Header | None:
+    """Return a header of nobody with any limits, if nothing else is wrong: one machine writes few different ones."""
+    limits = b"".join([limit.ljust(_LIMIT_BYTES) * count for limit in (b"0", b"1")])
+    content = version.ljust(_SIZE_AT) + before + limits + after
+    faults = Faults(file="")
+    try:
+        header = _decode_header(content, faults)
+    except ReadError:
+        return None
+    return None if faults.noted else header
+
+
+def _decode_header(content: bytes, faults: Faults) -> Header:
     if len(content) < _FIXED_BYTES:
         found = f"{len(content)} bytes" if content else "an empty file"
         faults.add("byte 0", "header", "at least 256 bytes", found, "the file is incomplete: copy or export it again")
@@ -161,7 +213,7 @@ def decode_header(content: bytes, faults: Faults) -> Header:
     if not is_bdf and content[:8].strip(b" \0") != b"0":
         faults.add("byte 0", "version", "'0       ' (EDF) or '\\xffBIOSEMI' (BDF)", ascii(content[:8])[1:])
         faults.raise_if_fatal()
-    fixed = _decode_fields(content[8:_FIXED_BYTES], _FIXED_WIDTHS)
+    fixed = _decode_fields(content[8:_FIXED_BYTES], _FIXED_FIELDS)
     patient, recording, start_date, start_time, size_text, reserved, records_text, duration, count_text = fixed
     count = _decode_integer(count_text, "byte 252", "number of signals", faults)
     header_bytes = _decode_size(content, size_text, count, faults)
@@ -169,23 +221,30 @@ def decode_header(content: bytes, faults: Faults) -> Header:
     records = _decode_integer(records_text, "byte 236", "number of data records", faults)
     if records < -1:
         faults.add("byte 236", "number of data records", "-1, 0 or more", str(records))
-    signals = _signals_of(content[_FIXED_BYTES:header_bytes], count, faults, is_bdf=is_bdf)
+    signals = _decode_signals(content[_FIXED_BYTES:header_bytes], count, faults, is_bdf=is_bdf)
     seconds = _decode_duration(duration, signals, faults)
     faults.raise_if_fatal()
     return Header(
         sample_bytes=3 if is_bdf else 2, continuity=continuity, patient=patient, recording=recording,
         start_date=start_date, start_time=start_time, header_bytes=header_bytes, records=records,
         record_seconds=seconds, record_samples=sum([signal.samples for signal in signals]), signals=signals,
+        annotations=tuple([signal for signal in signals if signal.is_annotations]),
     )  # fmt: skip
 
 
-def _decode_fields(raw: bytes, widths: Sequence[int]) -> list[str]:
-    """Decode consecutive text fields; those of an ASCII header in one go."""
-    limits = list(accumulate(widths, initial=0))
+def _consecutive(widths: Iterable[int]) -> tuple[slice, ...]:
+    return tuple([slice(first, end) for first, end in pairwise(accumulate(widths, initial=0))])
+
+
+_FIXED_FIELDS = _consecutive(_FIXED_WIDTHS)
+
+
+def _decode_fields(raw: bytes, fields: Iterable[slice]) -> list[str]:
+    """Decode text fields; those of an ASCII header in one go."""
     if not raw.isascii():
-        return [decode_text(raw[first:end]) for first, end in pairwise(limits)]
+        return [decode_text(raw[field]) for field in fields]
     text = raw.decode("ascii")
-    return [text[first:end].strip(" \0") for first, end in pairwise(limits)]
+    return [text[field].strip(" \0") for field in fields]
 
 
 def _decode_size(content: bytes, text: str, count: int, faults: Faults) -> int:
@@ -212,22 +271,8 @@ def _decode_continuity(text: str, faults: Faults) -> str:
     return text[4:5]
 
 
-def _signals_of(raw: bytes, count: int, faults: Faults, *, is_bdf: bool) -> tuple[Signal, ...]:
-    known = _faultless_signals(raw, count, is_bdf) if count <= _MOST_REMEMBERED else None
-    return _decode_signals(raw, count, faults, is_bdf=is_bdf) if known is None else known
-
-
-@lru_cache(maxsize=64)
-def _faultless_signals(raw: bytes, count: int, is_bdf: bool) -> tuple[Signal, ...] | None:  # noqa: FBT001 - for the cache
-    """Return the signals where nothing is wrong with them: the recordings of one machine have few different ones."""
-    faults = Faults(file="")
-    signals = _decode_signals(raw, count, faults, is_bdf=is_bdf)
-    return None if faults.fatal or faults.noted else signals
-
-
 def _decode_signals(raw: bytes, count: int, faults: Faults, *, is_bdf: bool) -> tuple[Signal, ...]:
-    widths = [width for width in _SIGNAL_WIDTHS for _ in range(count)]
-    texts = _decode_fields(raw, widths)
+    texts = _decode_fields(raw, _consecutive(width for width in _SIGNAL_WIDTHS for _ in range(count)))
     starts = [_FIXED_BYTES + count * before for before in accumulate(_SIGNAL_WIDTHS, initial=0)]
     signals: list[Signal] = []
     offset = 0

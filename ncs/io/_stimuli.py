@@ -6,7 +6,6 @@ mark a stimulus is one more source in ``choose``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -87,8 +86,7 @@ class Chosen(NamedTuple):
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Statements:
+class Statements(NamedTuple):
     """What sidecar and protocol say about stimuli.
 
     Parameters
@@ -114,7 +112,7 @@ class Statements:
     use: str | None = None
     states_in_sweep: bool = False
     insists: bool = False
-    sidecar: str = field(default="")
+    sidecar: str = ""
     """Name of the sidecar that could say more."""
 
     def is_stimulus(self, text: str) -> bool | None:
@@ -148,6 +146,9 @@ def is_same_marker(stated: str, text: str) -> bool:
 def statements_of(request: ReadRequest) -> Statements:
     """Return what the sidecar says about stimuli, and the protocol where the sidecar says nothing."""
     sidecar, protocol = request.sidecar, request.protocol
+    could_say_more = f"{request.path.stem}.ncs.json"
+    if sidecar is None and protocol is None:
+        return Statements(sidecar=could_say_more)
     stated: list[Any] = [settings.stimuli for settings in (sidecar, protocol) if settings is not None]
     entries = [stimuli for stimuli in stated if stimuli is not None]
     values: dict[str, Any] = {}
@@ -164,7 +165,7 @@ def statements_of(request: ReadRequest) -> Statements:
         described: list[Any] = [e for study in sidecar.study_entries() for e in (study, *(study.traces or ()))]
         values["insists"] = sidecar.stimuli is not None and sidecar.stimuli.markers is not None
         values["states_in_sweep"] = any(e.stimulus_ms is not None for e in described)
-    return Statements(**values, sidecar=f"{request.path.stem}.ncs.json")
+    return Statements(**values, sidecar=could_say_more)
 
 
 def _times(stimuli: Any) -> tuple[tuple[float, str], ...]:

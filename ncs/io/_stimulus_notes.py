@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache, lru_cache, partial
+from itertools import compress
+from operator import is_not
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ncs.io._remembered import remembered
@@ -23,8 +25,8 @@ if TYPE_CHECKING:
     from ncs.model import Segment
 
 __all__ = [
-    "Misstatement", "Statement", "is_stimulus", "merge_statements", "read_note", "read_stimulus", "times",
-    "volt_factor",
+    "NOTHING_STATED", "Misstatement", "Statement", "is_stimulus", "merge_statements", "read_note", "read_stimulus",
+    "times", "volt_factor",
 ]  # fmt: skip
 
 _LONGEST_CACHED = 2000
@@ -116,9 +118,10 @@ class Statement(NamedTuple):
     faults: tuple[Misstatement, ...] = ()
 
 
-_EMPTY = Statement()
+NOTHING_STATED = Statement()
 _SINGLE = Statement._fields[:-3]
-_NOTHING = _EMPTY[: len(_SINGLE)]
+_NOTHING = NOTHING_STATED[: len(_SINGLE)]
+_is_stated = partial(is_not, None)
 _MAY_DIFFER = frozenset({"stimulus", "named_site"})
 _PLACES = frozenset(
     {"ankle", "axilla", "elbow", "finger", "fibular head", "foot", "forearm", "knee", "palm", "popliteal fossa",
@@ -135,27 +138,31 @@ def merge_statements(statements: Sequence[Statement]) -> tuple[Statement, tuple[
     if len(statements) == 1 and not statements[0].named_site:
         return statements[0], ()
     if not statements:
-        return _EMPTY, ()
+        return NOTHING_STATED, ()
     if len(statements) == 2 and statements[1][: len(_SINGLE)] == _NOTHING and statements[0].site is None:
         first, second = statements
         joined = first._replace(
             site=first.named_site, reported=first.reported + second.reported, notes=first.notes + second.notes
         )
         return joined, ()
-    merged: dict[str, Any] = {}
+    values: list[Any] = list(statements[0][: len(_SINGLE)])
+    reported, notes = list(statements[0].reported), list(statements[0].notes)
     faults: list[Misstatement] = []
-    for statement in statements:
-        for name, value in zip(_SINGLE, statement, strict=False):
-            if value is not None and merged.setdefault(name, value) != value and name not in _MAY_DIFFER:
-                faults.append(Misstatement(name, f"one value, {merged[name]}", str(value)))
-    named, site = merged.get("named_site"), merged.get("site")
-    if named is not None:
-        merged.setdefault("site", named)
-        if site is not None and named != site and named in _PLACES and site in _PLACES:
-            faults.append(Misstatement("position", f"the place in the name of the stimulus, {named}", site))
-    merged["reported"] = tuple([value for statement in statements for value in statement.reported])
-    merged["notes"] = tuple([note for statement in statements for note in statement.notes])
-    return Statement(**merged), tuple(faults)
+    for statement in statements[1:]:
+        reported += statement.reported
+        notes += statement.notes
+        for at, value in compress(enumerate(statement[: len(_SINGLE)]), map(_is_stated, statement)):
+            if values[at] is None:
+                values[at] = value
+            elif values[at] != value and _SINGLE[at] not in _MAY_DIFFER:
+                faults.append(Misstatement(_SINGLE[at], f"one value, {values[at]}", str(value)))
+    merged = Statement._make((*values, tuple(reported), tuple(notes), ()))
+    named, site = merged.named_site, merged.site
+    if named is not None and site is None:
+        merged = merged._replace(site=named)
+    elif named is not None and named != site and named in _PLACES and site in _PLACES:
+        faults.append(Misstatement("position", f"the place in the name of the stimulus, {named}", str(site)))
+    return merged, tuple(faults)
 
 
 @remembered
@@ -187,13 +194,13 @@ def read_note(text: str) -> Statement:
 
 @lru_cache(maxsize=256)
 def _read_note(text: str) -> Statement:
+    if text.lstrip().startswith("<"):
+        is_xml = "<EDF_XMLnote" in text or "<!DOCTYPE" in text
+        return _xml_notes().read_xml(text) if is_xml else Statement(notes=(text,))
     if match := _SPEC_STIMULUS.fullmatch(text):
         return _read_spec_stimulus(text, match)
     if match := _SPEC_RESPONSE.fullmatch(text):
         return _read_spec_response(match)
-    if text.lstrip().startswith("<"):
-        is_xml = "<EDF_XMLnote" in text or "<!DOCTYPE" in text
-        return _xml_notes().read_xml(text) if is_xml else Statement(notes=(text,))
     head = text[:_LONGEST_READ]
     if is_stimulus(head):
         return read_stimulus(text)
@@ -203,6 +210,7 @@ def _read_note(text: str) -> Statement:
     return Statement(averaged_count=averaged) if averaged is not None else Statement(notes=(text,))
 
 
+@cache
 def _xml_notes() -> ModuleType:
     from ncs.io import _xml_notes as notes  # which needs the names of stimuli from here
 

@@ -174,6 +174,8 @@ def _stimuli_among(notes: Sequence[Noted]) -> list[Noted]:
     plain = [mark for mark in marks if not mark.is_xml]
     if not plain:
         return marks
+    if len(marks) - len(plain) < 2:
+        return plain
     described = {mark.label: mark for mark in marks if mark.is_xml}
     return [*plain, *list(described.values())[1:]]
 

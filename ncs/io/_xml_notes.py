@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ncs.io._sites import split_side
@@ -26,6 +27,9 @@ _XML_NUMBER = re.compile(r"[+-]?(?:\d{1,9}\.?\d{0,30}|\.\d{1,30})\Z", re.ASCII)
 _VELOCITY_UNITS = frozenset({"m/s", "m/sec", "mm/ms"})
 _MOST_AVERAGED = 1_000_000
 _LISTS = frozenset({"segments", "covariates"})
+_LEAF = re.compile(r"(<[^>]+>[^<]*</[^>]+>)")
+_STAND_IN = "ncs_leaf"
+_LONGEST_DIVIDED = 2000
 _LONGEST_CACHED = 200
 
 
@@ -39,19 +43,91 @@ def _parser() -> XMLParser:
     )  # fmt: skip
 
 
-def read_xml(text: str) -> Statement:
-    """Return what one ``EDF_XMLnote`` states."""
+def _parsed(text: str) -> _Element:
     from lxml import etree
 
+    return etree.fromstring(text.encode(), _parser())
+
+
+def read_xml(text: str) -> Statement:
+    """Return what one ``EDF_XMLnote`` states."""
+    divided = _read_divided(text)
+    return read_whole(text) if divided is None else divided
+
+
+def read_whole(text: str) -> Statement:
+    """Return the same from the note in one piece: every note can be read so, but it takes longer."""
     if "<!DOCTYPE" in text:
         return Statement(faults=(Misstatement("EDF_XMLnote", "no DOCTYPE", "a DOCTYPE, refused", fatal=True),))
     try:
-        root = etree.fromstring(text.strip().encode(), _parser())
-    except (etree.XMLSyntaxError, ValueError) as error:
+        root = _parsed(text.strip())
+    except (SyntaxError, ValueError) as error:
         return Statement(faults=(Misstatement("EDF_XMLnote", "well-formed XML", _first_line(error), fatal=True),))
     note = _XmlNote()
     note.read_children(root)
     return note.statement()
+
+
+class _Part(NamedTuple):
+    """What one element of a note states, in the order of ``Statement``'s last fields."""
+
+    values: tuple[tuple[str, Any], ...]
+    reported: tuple[ReportedValue, ...]
+    notes: tuple[str, ...]
+    faults: tuple[Misstatement, ...]
+
+
+def _read_divided(text: str) -> Statement | None:
+    """Return what the parts of a note state, ``None`` where it has to be read in one piece.
+
+    The notes of an archive are of many kinds, their leaves and what is around these are of few: one muscle, one
+    duration, some distances. An element in the place of another leaves XML well-formed as long as nothing reaches
+    beyond it, as sections and declarations (``<!``, ``<?``, ``xmlns``) do. What is stated twice depends on the order.
+    """
+    if len(text) > _LONGEST_DIVIDED or "<!" in text or "<?" in text or "xml" in text:
+        return None
+    pieces = _LEAF.split(text.strip())
+    parts = [_read_frame(*pieces[::2]), *map(_read_leaf, pieces[1::2])]
+    if None in parts:
+        return None
+    stated, reported, notes, faults = map(tuple, map(chain.from_iterable, zip(*parts, strict=True)))
+    values = dict(stated)
+    if len(values) < len(stated):
+        return None
+    return Statement(**values, reported=reported, notes=notes, faults=faults)
+
+
+@lru_cache(maxsize=256)
+def _read_frame(*gaps: str) -> _Part | None:
+    """Return what a note without its leaves states; ``None`` where it is more than the name of one stimulus."""
+    try:
+        root = _parsed(f"<{_STAND_IN}/>".join(gaps))
+    except (SyntaxError, ValueError):
+        return None
+    tags = [str(element.tag) for element in root.iterdescendants()]
+    others = [tag for tag in tags if tag != _STAND_IN and tag.lower() not in _CONTAINERS]
+    if root.tag == _STAND_IN or tags.count(_STAND_IN) != len(gaps) - 1:
+        return None
+    if len(others) > 1 or not all(map(_names_stimulus, others)):
+        return None
+    note = _XmlNote()
+    for tag in others:
+        note.enter_stimulus(tag)
+    return note.part()
+
+
+@lru_cache(maxsize=2048)
+def _read_leaf(text: str) -> _Part | None:
+    """Return what an element without others in it states; ``None`` for a stimulus and what is no element."""
+    try:
+        element = _parsed(text)
+    except (SyntaxError, ValueError):
+        return None
+    if _names_stimulus(str(element.tag)):
+        return None
+    note = _XmlNote()
+    note.read_element(element)
+    return note.part()
 
 
 def _first_line(error: Exception) -> str:
@@ -80,6 +156,10 @@ def _piece(element: _Element, name: str) -> _Piece:
     return _Piece(name, text, whole, tuple(element.items()))
 
 
+def _names_stimulus(tag: str) -> bool:
+    return tag.lower().startswith("stim") and is_stimulus(tag)
+
+
 def _is_to_recording(distance: _Piece) -> bool:
     mode = _plain(distance.get("mode")).lower()
     return not mode or ("stim" in mode and "record" in mode)
@@ -92,7 +172,6 @@ def _read_piece(piece: _Piece) -> _XmlNote:
 
 
 _remembered_piece = lru_cache(maxsize=2048)(_read_piece)
-"""The notes of an archive are of many kinds, their elements are of few: one muscle, one duration, some distances."""
 
 
 class _XmlNote:
@@ -104,29 +183,36 @@ class _XmlNote:
         self._notes: list[str] = []
         self._faults: list[Misstatement] = []
 
+    def part(self) -> _Part:
+        values = tuple(self._values.items())
+        return _Part(values, tuple(self._reported), tuple(self._notes), tuple(self._faults))
+
     def statement(self) -> Statement:
-        return Statement(
-            **self._values, reported=tuple(self._reported), notes=tuple(self._notes), faults=tuple(self._faults)
-        )
+        values, reported, notes, faults = self.part()
+        return Statement(**dict(values), reported=reported, notes=notes, faults=faults)
 
     def read_children(self, parent: _Element) -> None:
         for element in parent:
-            tag = element.tag
-            if not isinstance(tag, str):
-                continue
-            name = tag.rpartition("}")[2].lower()
-            if name in _CONTAINERS:
-                self.read_children(element)
-            elif name.startswith("stim") and is_stimulus(tag.rpartition("}")[2]):
-                self._read_stimulus(element, tag.rpartition("}")[2])
-            elif name in _ELEMENTS:
-                piece = _piece(element, name)
-                if name == "distance" and not _is_to_recording(piece):
-                    self._keep_unknown(element)
-                    continue
-                self.add(_remembered_piece(piece) if len(piece.whole) <= _LONGEST_CACHED else _read_piece(piece))
-            else:
+            self.read_element(element)
+
+    def read_element(self, element: _Element) -> None:
+        if not isinstance(element.tag, str):
+            return
+        tag = element.tag.rpartition("}")[2]
+        name = tag.lower()
+        if name in _CONTAINERS:
+            self.read_children(element)
+        elif _names_stimulus(tag):
+            self.enter_stimulus(tag)
+            self.read_children(element)
+        elif name in _ELEMENTS:
+            piece = _piece(element, name)
+            if name == "distance" and not _is_to_recording(piece):
                 self._keep_unknown(element)
+            else:
+                self.add(_remembered_piece(piece) if len(piece.whole) <= _LONGEST_CACHED else _read_piece(piece))
+        else:
+            self._keep_unknown(element)
 
     def add(self, other: _XmlNote) -> None:
         """Take over what an element states; ``other`` stays as it is."""
@@ -144,7 +230,7 @@ class _XmlNote:
         if known != value:
             self._faults.append(Misstatement(name, f"one value, {known}", str(value), fatal=True))
 
-    def _read_stimulus(self, element: _Element, tag: str) -> None:
+    def enter_stimulus(self, tag: str) -> None:
         named = read_stimulus(tag)
         known = self._values.setdefault("stimulus", tag)
         if known != tag:
@@ -153,7 +239,6 @@ class _XmlNote:
             self.set("side", named.side)
         if named.named_site is not None:
             self._values.setdefault("named_site", named.named_site)
-        self.read_children(element)
 
     def _keep_unknown(self, element: _Element) -> None:
         from lxml import etree

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from ncs.io._edf_identity import decode_date, decode_subject, study_words_of
 from ncs.io._faults import Faults, quoted
 from ncs.io._sites import split_side
 from ncs.io._stimuli import Mark, Statements, choose, statements_of, trigger_marks
-from ncs.io._stimulus_notes import Statement
+from ncs.io._stimulus_notes import NOTHING_STATED, Statement
 from ncs.io._study_words import direction_of, parse_filters, read_label, read_study_words
 from ncs.io._sweeps import Group, Sweep
 from ncs.io._units import voltage_factor
@@ -44,6 +44,7 @@ _MOST_TRACES = 10_000
 _BLOCK_SAMPLES = 1 << 20
 _HIGHEST_UV = 1e18
 _FILE = Origin.FILE
+_OF_STUDY = ("technique", "temperature_c", "nerve", "temperature_site", "distance_sd_mm", "segments")
 _CARRIES = MappingProxyType(
     {
         "waveforms": "yes",
@@ -122,8 +123,7 @@ class EdfReader:
 EDF = EdfReader()
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
+class _File(NamedTuple):
     """What the channels of one file share. ``runs`` is ``None`` for a discontinuous file."""
 
     content: bytes
@@ -131,8 +131,8 @@ class _File:
     records: int
     faults: Faults
     runs: list[sweeping.Run] | None = None
-    groups: list[Group] = field(default_factory=list)
-    common: Statement = field(default_factory=Statement)
+    groups: Sequence[Group] = ()
+    common: Statement = NOTHING_STATED
     stimulus_origin: Origin = _FILE
     trigger: Signal | None = None
 
@@ -157,7 +157,7 @@ class _File:
 
 def _count_records(content: bytes, header: Header, faults: Faults) -> int:
     """Return how many complete data records there are to read; what was promised beyond them is noted."""
-    if all(signal.is_annotations for signal in header.signals):
+    if len(header.annotations) == len(header.signals):
         faults.note(
             "byte 252", "signals", "a recording channel", "annotations only", "there are no waveforms to analyse"
         )
@@ -189,17 +189,17 @@ def _find_sweeps(file: _File, statements: Statements) -> _File:
     seconds = float(header.record_seconds)
     trigger = _trigger_signal(header, statements, faults)
     if header.continuity == "D":
-        if not any(signal.is_annotations for signal in header.signals):
+        if not header.annotations:
             faults.note("byte 192", "reserved", "an annotation signal, as EDF+D requires", "none")
         if statements.times:
             faults.add("", "stimuli.times_s", "a continuous recording", f"EDF+D with {file.records} records",
                        "state `stimulus_ms`, the time within the record")  # fmt: skip
         pulses = {} if trigger is None else _record_pulses(file, trigger, statements)
         sweeps = sweeping.record_sweeps(timeline, seconds, faults, statements, pulses)
-        return _File(file.content, header, file.records, faults, groups=sweeping.group(sweeps, faults), trigger=trigger)
+        return file._replace(groups=sweeping.group(sweeps, faults), trigger=trigger)
     runs = sweeping.find_runs(timeline, seconds, faults)
     faults.raise_if_fatal()
-    file = replace(file, runs=runs, trigger=trigger)
+    file = file._replace(runs=runs, trigger=trigger)
     marks = None if trigger is None else lambda: _trigger_marks(file, trigger, runs, statements)
     chosen = choose(timeline.annotations, marks, statements, faults, start=runs[0].onset if runs else "0")
     sweeps, common = sweeping.stimulus_sweeps(chosen.noted, runs, seconds, faults)
@@ -207,7 +207,7 @@ def _find_sweeps(file: _File, statements: Statements) -> _File:
     if groups and common.notes:
         said = groups[0].said
         groups[0] = groups[0]._replace(said=said._replace(notes=common.notes + said.notes))
-    return replace(file, groups=groups, common=common, stimulus_origin=chosen.origin)
+    return file._replace(groups=groups, common=common, stimulus_origin=chosen.origin)
 
 
 def _is_status(header: Header, signal: Signal) -> bool:
@@ -327,7 +327,8 @@ def calibrate(digital: NDArray[Any], signal: Signal, factor: float) -> SampleArr
     ``physical = minimum + (digital - digital minimum) * (physical range) / (digital range)``, in float64; ``factor`` is
     what one physical unit is in microvolts.
     """
-    value: FloatArray = np.subtract(digital, signal.digital_min, dtype=np.float64)
+    value: FloatArray = digital.astype(np.float64)
+    value -= signal.digital_min
     value *= (signal.physical_max - signal.physical_min) * factor / (signal.digital_max - signal.digital_min)
     value += signal.physical_min * factor
     return value.astype(np.float32)
@@ -408,7 +409,7 @@ def _per_sweep(values: list[float | None]) -> FloatArray | None:
 
 def _make_study(file: _File, signal: Signal, members: list[tuple[Group, Trace]], *, n_channels: int) -> Study:
     said = [group.said for group, _ in members]
-    if file.common not in said:
+    if file.common is not NOTHING_STATED and file.common not in said:
         said.append(file.common)
     label = read_label(signal.label)
     text, is_structured = study_words_of(file.header)
@@ -418,22 +419,23 @@ def _make_study(file: _File, signal: Signal, members: list[tuple[Group, Trace]],
         traces = tuple([_without_unassigned(trace, group, label.site, file) for group, trace in members])
     place = next((one.recording for one in said if one.recording), None) if n_channels == 1 else None
     place_side, place = split_side(place) if place else (None, label.site)
-    done = technique(agreed(said, "technique", file.faults), words, label.words)
+    stated = agreed(said, _OF_STUDY, file.faults)
+    technique_word, temperature_c, nerve, temperature_site, distance_sd_mm, segments = stated
+    done = technique(technique_word, words, label.words)
     # A blink reflex is recorded on both sides of the face, whichever is stimulated.
     of_stimuli = [] if done is Technique.BLINK_REFLEX else said
     side = _agreed_side(file, signal, of_stimuli, (words.side, label.words.side, place_side))
     check_distances(traces, members, file.faults)
-    temperature_c = agreed(said, "temperature_c", file.faults)
     fields: dict[str, Any] = {
-        "nerve": agreed_word(agreed(said, "nerve", file.faults), words.nerve, label.words.nerve),
+        "nerve": agreed_word(nerve, words.nerve, label.words.nerve),
         "technique": done,
         "side": side,
         "direction": direction_of(text),
         "recording_site": place or None,
         "skin_temperature_c": temperature_c,
-        "temperature_site": agreed(said, "temperature_site", file.faults),
-        "distance_sd_mm": agreed(said, "distance_sd_mm", file.faults),
-        "segments": agreed(said, "segments", file.faults),
+        "temperature_site": temperature_site,
+        "distance_sd_mm": distance_sd_mm,
+        "segments": segments,
     }
     fields = {name: value for name, value in fields.items() if value is not None}
     return Study(traces=traces, provenance=Provenance(dict.fromkeys(fields, _FILE)), **fields)
@@ -442,7 +444,8 @@ def _make_study(file: _File, signal: Signal, members: list[tuple[Group, Trace]],
 def _covariates(file: _File) -> dict[str, float | str]:
     """Return the covariates that a file written by ncs carries."""
     said = [file.common, *(group.said for group in file.groups)]
-    return dict(agreed(said, "covariates", file.faults) or ())
+    (stated,) = agreed(said, ("covariates",), file.faults)
+    return dict(stated or ())
 
 
 def _without_unassigned(trace: Trace, group: Group, site: str | None, file: _File) -> Trace:

@@ -232,11 +232,11 @@ def _source(
             from ncs.io._settings import content_sha256
 
             hashes[index] = content_sha256(settings)
-    others = [_read_bytes(other) for other in companions(path, content[:HEAD_BYTES])]
+    parts = [content, *map(_read_bytes, companions(path, content[:HEAD_BYTES]))]
     return SourceFile(
         name=path.name,
-        sha256=content_hash_of(hashlib.sha256(each).hexdigest() for each in (content, *others)),
-        size_bytes=sum(map(len, (content, *others))),
+        sha256=content_hash_of([hashlib.sha256(part).hexdigest() for part in parts]),
+        size_bytes=sum(map(len, parts)),
         format=entry.name,
         sidecar_sha256=hashes[0],
         protocol_sha256=hashes[1],

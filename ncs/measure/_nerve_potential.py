@@ -49,21 +49,22 @@ class NervePotential:
             part.add(self.velocity, speed, segment=pair.name, distance_mm=pair.distance_mm, note=pair.how, flags=flags)
 
     def _site(self, part: StudyPart, at: MarkedTrace) -> None:
-        note, flags = _onset_words(part.study, at)
-        part.add(self.onset_latency, _onset(at), at=at, note=note, flags=flags)
+        onset = _onset(at)
+        note, flags = _onset_words(part.study, at, onset)
+        part.add(self.onset_latency, onset, at=at, note=note, flags=flags)
         no_limits = ("distance_not_stated",) if at.trace.distance_mm is None else ()
         part.add(self.peak_latency, at.value("peak_ms", "peak_sd_ms"), at=at, flags=no_limits)
         part.add(self.amplitude, at.value("peak_uv", "peak_sd_uv"), at=at)
         peak_to_peak = at.value("peak_to_peak_uv", "peak_to_peak_sd_uv", absent=Reason.NO_POSITIVE_PEAK)
         part.add(self.peak_to_peak_amplitude, peak_to_peak, at=at)
         distance = at.trace.distance_mm
-        speed = velocity(distance, _AT_STIMULUS, _onset(at), distance_sd_mm=part.study.distance_sd_mm)
+        speed = velocity(distance, _AT_STIMULUS, onset, distance_sd_mm=part.study.distance_sd_mm)
         name = f"{part.study.recording_site or 'recording electrode'}-{at.trace.stimulation_site or '?'}"
-        how = "; ".join(filter(None, ("distance over onset latency", note)))
+        how = f"distance over onset latency; {note}" if note else "distance over onset latency"
         part.add(self.velocity, speed, at=at, segment=name, note=how, flags=flags + short_segment(distance))
 
 
-def _onset_words(study: Study, at: MarkedTrace) -> tuple[str, tuple[str, ...]]:
+def _onset_words(study: Study, at: MarkedTrace, onset: Value) -> tuple[str, tuple[str, ...]]:
     """Return what has to be said of an onset: where it was taken, and what speaks against it."""
     if at.has(Flag.ONSET_AT_POSITIVE_PEAK):
         return "orthodromic: onset at the initial positive peak", ()
@@ -71,7 +72,7 @@ def _onset_words(study: Study, at: MarkedTrace) -> tuple[str, tuple[str, ...]]:
         return "", ()
     if "onset_ms" in at.edits:
         return "", ()
-    if study.direction is Direction.ORTHODROMIC and _onset(at).value is not None:
+    if study.direction is Direction.ORTHODROMIC and onset.value is not None:
         return "orthodromic, without an initial positive peak above the noise", ("no_initial_positive_peak",)
     is_open = study.direction is None and at.has(Flag.INITIAL_POSITIVITY)
     return "", ("direction_not_stated",) if is_open else ()

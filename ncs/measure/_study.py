@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
+from typing import Any, NamedTuple
 
 from ncs.detect.marks import Flag, Marks, Outcome
 from ncs.model import Origin, Segment, Study, Trace
-from ncs.quantities import quantity
-from ncs.results import Measurement, Reason, TraceMarks
+from ncs.quantities import QUANTITIES
+from ncs.results import Measurement, MeasurementDraft, Reason, TraceMarks
 
 __all__ = [
     "EDITED", "STIMULUS_FROM_ARTEFACT", "MarkedTrace", "SitePair", "StudyPart", "Value", "distal_to_proximal",
@@ -48,8 +49,7 @@ def _flag_names(bits: int) -> tuple[str, ...]:
     return tuple(name for flag, name in _FLAG_NAMES.items() if flag in flags)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Value:
+class Value(NamedTuple):
     """A number with its standard deviation, or the reason why there is none.
 
     ``edits`` says in words which marks that a person moved it rests on.
@@ -104,13 +104,14 @@ class MarkedTrace:
         if math.isnan(number):
             outcome = Outcome(int(self.marks.outcome[0]))
             reason = Reason.NOT_MARKED if field_name in self.left_out else _REASONS.get(outcome, absent)
-            return Value(value=None, reason=reason, edits=edits)
+            return Value(None, None, reason, edits)
         sd = float(getattr(self.marks, sd_name)[0]) if sd_name and not edits else math.nan
-        return Value(value=number, sd=known_sd(sd), edits=edits)
+        return Value(number, None if math.isnan(sd) else sd, None, edits)
 
     def has(self, flag: Flag) -> bool:
         """Return whether the measured marks carry a flag."""
-        return self.marks is not None and flag in Flag(self._bits)
+        wanted = int(flag)
+        return self.marks is not None and self._bits & wanted == wanted
 
     @property
     def _bits(self) -> int:
@@ -162,31 +163,29 @@ class StudyPart:
         flags: tuple[str, ...] = (),
     ) -> None:
         """Append one measurement; ``flags`` are those beside the ones of its marks."""
-        study = self.study
-        how = self.method
-        if note or value.edits or (at is not None and at.how):
-            how = "; ".join(filter(None, (how, at.how if at is not None else "", note, *value.edits)))
+        study, how = self.study, self.method
+        number, sd, reason, edits = value
+        if note or edits or (at is not None and at.how):
+            how = "; ".join(filter(None, (how, at.how if at is not None else "", note, *edits)))
         flags = (at.flags if at is not None else self.shared_flags) + flags
-        self.rows.append(
-            Measurement(
-                quantity=name,
-                value=value.value,
-                sd=value.sd,
-                unit=quantity(name).unit,
-                reason=value.reason,
-                method=how,
-                nerve=study.nerve,
-                side=study.side,
-                technique=study.technique,
-                recording_site=study.recording_site,
-                site=at.trace.stimulation_site if at is not None else None,
-                segment=segment,
-                distance_mm=distance_mm if at is None else at.trace.distance_mm,
-                skin_temperature_c=study.skin_temperature_c,
-                flags=(*flags, EDITED) if value.edits else flags,
-                study_index=self.study_index,
-            )
-        )
+        row: Any = MeasurementDraft()
+        row.quantity = name
+        row.value = number
+        row.sd = sd
+        row.unit = QUANTITIES[name].unit
+        row.reason = reason
+        row.method = how
+        row.nerve = study.nerve
+        row.side = study.side
+        row.technique = study.technique
+        row.recording_site = study.recording_site
+        row.site = at.trace.stimulation_site if at is not None else None
+        row.segment = segment
+        row.distance_mm = distance_mm if at is None else at.trace.distance_mm
+        row.skin_temperature_c = study.skin_temperature_c
+        row.flags = (*flags, EDITED) if edits else flags
+        row.study_index = self.study_index
+        self.rows.append(row.finished())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,18 +264,26 @@ def site_pairs(study: Study, ordered: Sequence[MarkedTrace], *, order_known: boo
     Where the order is not known, a pair is put in the order of its own distances or of its measured segment.
     """
     stated = {(s.distal_site.casefold(), s.proximal_site.casefold()): s for s in study.segments}
+    pairs = list(pairwise(ordered))
+    if stated:
+        pairs += _measured_pairs(stated, ordered)
+    if not order_known:
+        pairs = [_oriented(stated, near, far) for near, far in pairs]
+    return tuple([_site_pair(stated, near, far) for near, far in pairs])
+
+
+def _measured_pairs(
+    stated: Mapping[tuple[str, str], Segment], ordered: Sequence[MarkedTrace]
+) -> Iterator[tuple[MarkedTrace, MarkedTrace]]:
+    """Yield the pairs of sites that are not neighbours and have a measured distance, each once."""
     by_site = {_key(at): at for at in reversed(ordered)}
     rank = {_key(at): i for i, at in reversed(list(enumerate(ordered)))}
-    pairs = list(pairwise(ordered))
-    seen = {frozenset((_key(near), _key(far))) for near, far in pairs}
+    seen = {frozenset((_key(near), _key(far))) for near, far in pairwise(ordered)}
     for names in stated:
         if frozenset(names) not in seen and all(name in by_site for name in names):
             near, far = sorted(names, key=rank.__getitem__)
-            pairs.append((by_site[near], by_site[far]))
+            yield by_site[near], by_site[far]
             seen.add(frozenset(names))
-    if not order_known:
-        pairs = [_oriented(stated, near, far) for near, far in pairs]
-    return tuple(_site_pair(stated, near, far) for near, far in pairs)
 
 
 def _oriented(
@@ -291,7 +298,9 @@ def _oriented(
 
 
 def _site_pair(stated: Mapping[tuple[str, str], Segment], distal: MarkedTrace, proximal: MarkedTrace) -> SitePair:
-    direct = stated.get((_key(distal), _key(proximal))) or stated.get((_key(proximal), _key(distal)))
+    direct = None
+    if stated:
+        direct = stated.get((_key(distal), _key(proximal))) or stated.get((_key(proximal), _key(distal)))
     near, far = distal.trace.distance_mm, proximal.trace.distance_mm
     distance, reason, how = None, None, ""
     if direct is not None:
@@ -317,7 +326,10 @@ def short_segment(distance_mm: float | None) -> tuple[str, ...]:
 
 def edits_of(*values: Value) -> tuple[str, ...]:
     """Return the edits that several values rest on, each once."""
-    return tuple(dict.fromkeys(words for value in values for words in value.edits))
+    said: tuple[str, ...] = ()
+    for value in values:
+        said += value.edits
+    return tuple(dict.fromkeys(said))
 
 
 def ratio(proximal: Value, distal: Value) -> Value:
@@ -328,11 +340,10 @@ def ratio(proximal: Value, distal: Value) -> Value:
     >>> ratio(Value(value=3000.0), Value(value=6000.0)).value
     0.5
     """
-    for part in (distal, proximal):
-        if part.value is None:
-            return part
-    assert proximal.value is not None  # the loop above has returned otherwise
-    assert distal.value is not None
+    if distal.value is None:
+        return distal
+    if proximal.value is None:
+        return proximal
     quotient, edits = proximal.value / distal.value, edits_of(proximal, distal)
     if proximal.sd is None or distal.sd is None:
         return Value(value=quotient, edits=edits)
@@ -355,15 +366,14 @@ def velocity(
     >>> velocity(220.0, Value(value=3.8), Value(value=7.8), distance_sd_mm=None).value
     55.0
     """
-    for latency in (near, far):
-        if latency.value is None:
-            return latency
+    if near.value is None:
+        return near
+    if far.value is None:
+        return far
     if distance_mm is None:
         return Value.missing(reason or Reason.NO_DISTANCE)
     if not (0 < distance_mm < math.inf):
         return Value.missing(Reason.IMPOSSIBLE_DISTANCE)
-    assert near.value is not None  # the loop above has returned otherwise
-    assert far.value is not None
     delay, edits = far.value - near.value, edits_of(near, far)
     if delay <= 0:
         return Value(value=None, reason=Reason.LATENCY_ORDER, edits=edits)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
-
-import numpy as np
 
 from ncs.detect.ensemble import OnsetSpread, onset_spread
 from ncs.measure import techniques
@@ -33,7 +32,8 @@ def unmarked(study: Study, trace: Trace) -> Reason | None:
     """Return why a trace cannot be marked, ``None`` where it can."""
     if technique_of(study) is None:
         return Reason.NO_TECHNIQUE
-    if trace.stimulus_ms is None or (trace.n_sweeps > 0 and not np.isfinite(trace.stimulus_ms).any()):
+    times = trace.stimulus_ms
+    if times is None or (times.size > 0 and not any(map(math.isfinite, times.tolist()))):
         return Reason.NO_STIMULUS_TIME
     return None
 

@@ -194,10 +194,10 @@ def _site(part: StudyPart, marked: Sequence[MarkedTrace]) -> None:
     at = replace(largest, how=f"{curve.current_ma.size} stimuli from {low:.4g} to {high:.4g} mA")
     values = _places(curve) if curve.plateau else dict.fromkeys(_PLACES, Value.missing(Reason.NO_PLATEAU))
     for name, value in values.items():
-        part.add(name, replace(value, edits=edits), at=at, note=f"plateau of {curve.plateau}" if curve.plateau else "")
+        part.add(name, value._replace(edits=edits), at=at, note=f"plateau of {curve.plateau}" if curve.plateau else "")
     note = f"steps above {STEP_NOISE:g} times the noise, {STEP_NOISE * curve.noise_uv:.0f} uV"
     for name, (value, said) in _steps(curve).items():
-        part.add(name, replace(value, edits=edits), at=at, note=f"{note}{said}")
+        part.add(name, value._replace(edits=edits), at=at, note=f"{note}{said}")
 
 
 _PLACES = (

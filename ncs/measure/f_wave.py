@@ -118,10 +118,10 @@ def _site(part: StudyPart, at: MarkedTrace) -> None:
     values = _latencies(series)
     for name in _LATENCIES:
         note = "; ".join(words for words in (_extreme_words(name, series), _support(name, series.stimuli)) if words)
-        part.add(name, replace(values[name], edits=edits), at=here, note=note, flags=_few(name, series.stimuli))
+        part.add(name, values[name]._replace(edits=edits), at=here, note=note, flags=_few(name, series.stimuli))
     _sizes(part, here, series, edits)
     for name, (value, note) in _estimates(part, at, values["f_minimum_latency"]).items():
-        part.add(name, replace(value, edits=edits) if value.value is not None else value, at=here, note=note)
+        part.add(name, value._replace(edits=edits) if value.value is not None else value, at=here, note=note)
 
 
 def _sizes(part: StudyPart, at: MarkedTrace, series: FWaveSeries, edits: tuple[str, ...]) -> None:

@@ -176,14 +176,14 @@ def _site(part: StudyPart, at: MarkedTrace) -> None:
     here = replace(at, how=f"{n} stimuli; M wave before {boundary_ms(part.study.nerve):g} ms, H reflex after")
     curves = recruitment_of(at.trace, m_entry.sweeps, h_entry.sweeps)
     for name, (value, note) in _latencies(h_entry.sweeps, curves, at.trace).items():
-        part.add(name, replace(value, edits=edits), at=here, note=note)
+        part.add(name, value._replace(edits=edits), at=here, note=note)
     if isinstance(curves, Reason):
         largest = _largest(h_entry.sweeps, m_entry.sweeps)
         for name in _CURVES:
-            part.add(name, replace(largest.get(name, Value.missing(curves)), edits=edits), at=here)
+            part.add(name, largest.get(name, Value.missing(curves))._replace(edits=edits), at=here)
         return
     for name, value in _curve_values(curves).items():
-        part.add(name, replace(value, edits=edits), at=here)
+        part.add(name, value._replace(edits=edits), at=here)
 
 
 def _latencies(h_reflex: Marks, curves: Recruitment | Reason, trace: Trace) -> dict[str, tuple[Value, str]]:

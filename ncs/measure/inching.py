@@ -110,9 +110,9 @@ def _per_10_mm(step: Value, pair: SitePair, distance_sd_mm: float | None) -> Val
         return Value.missing(Reason.IMPOSSIBLE_DISTANCE)
     factor = 10.0 / pair.distance_mm
     if step.sd is None:
-        return replace(step, value=step.value * factor)
+        return step._replace(value=step.value * factor)
     from_tape = step.value * (distance_sd_mm or 0.0) / pair.distance_mm
-    return replace(step, value=step.value * factor, sd=factor * math.hypot(step.sd, from_tape))
+    return step._replace(value=step.value * factor, sd=factor * math.hypot(step.sd, from_tape))
 
 
 def _drop(pair: SitePair) -> Value:
@@ -120,7 +120,7 @@ def _drop(pair: SitePair) -> Value:
     share = ratio(pair.proximal.value("peak_uv", "peak_sd_uv"), pair.distal.value("peak_uv", "peak_sd_uv"))
     if share.value is None:
         return share
-    return replace(share, value=100.0 * (1.0 - share.value), sd=None if share.sd is None else 100.0 * share.sd)
+    return share._replace(value=100.0 * (1.0 - share.value), sd=None if share.sd is None else 100.0 * share.sd)
 
 
 def _largest(part: StudyPart, name: str, steps: Sequence[tuple[_Step, Value]], unit: str) -> None:
@@ -135,7 +135,7 @@ def _largest(part: StudyPart, name: str, steps: Sequence[tuple[_Step, Value]], u
     note = f"at {step.pair.name}, {len(known)} of {len(steps)} steps known"
     if others:
         note += f", median of the others {median(others):.3g} {unit}"
-    part.add(name, replace(value, value=largest), note=note)
+    part.add(name, value._replace(value=largest), note=note)
 
 
 TECHNIQUE = TechniqueMeasures(technique=Technique.INCHING, responses=("cmap",), measure=measure)

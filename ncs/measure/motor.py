@@ -89,20 +89,19 @@ def _segment(part: StudyPart, pair: SitePair, *, order_known: bool) -> None:
         for name, mark, sd in _RATIOS
     }
     pattern = pattern_of(part.study, pair, ratios["cmap_amplitude_ratio"], ratios["cmap_area_ratio"])
+    segment, distance = pair.name, pair.distance_mm
     for name, value in ratios.items():
         flags, note = pattern if name == "cmap_amplitude_ratio" else ((), "")
-        part.add(name, value, segment=pair.name, distance_mm=pair.distance_mm, note=note, flags=flags)
+        part.add(name, value, segment=segment, distance_mm=distance, note=note, flags=flags)
     speed = velocity(
-        pair.distance_mm,
+        distance,
         latency(pair.distal),
         latency(pair.proximal),
         distance_sd_mm=part.study.distance_sd_mm,
         reason=pair.reason,
     )
-    flags = short_segment(pair.distance_mm)
-    part.add(
-        "motor_conduction_velocity", speed, segment=pair.name, distance_mm=pair.distance_mm, note=pair.how, flags=flags
-    )
+    flags = short_segment(distance)
+    part.add("motor_conduction_velocity", speed, segment=segment, distance_mm=distance, note=pair.how, flags=flags)
 
 
 def _distal_indices(part: StudyPart, distal: MarkedTrace, dml: Value, pair: SitePair | None) -> None:

@@ -181,7 +181,7 @@ def _courses(part: StudyPart, train: Train, amplitudes: Sequence[Value], areas: 
         note = f"response {where} against 1; {course}"
         _add(part, train, f"{prefix}decrement_maximum", largest, note, flags)
         _add(part, train, f"{prefix}decrement_last", losses[-1], f"response {len(losses)} against 1")
-        gain = least if least.value is None else replace(least, value=-least.value)
+        gain = least if least.value is None else least._replace(value=-least.value)
         _add(part, train, f"{prefix}increment_maximum", gain, f"response {peak} against 1; {course}")
 
 
@@ -245,7 +245,7 @@ def _against_rest(
     if before is not None:
         firsts = [(sizes or (_NONE,))[0] for sizes in before.sizes()]
         losses = [_loss((now or (_NONE,))[0], first) for now, first in zip((amplitudes, areas), firsts, strict=True)]
-        values = [loss if loss.value is None else replace(loss, value=-loss.value) for loss in losses]
+        values = [loss if loss.value is None else loss._replace(value=-loss.value) for loss in losses]
     note = f"first responses of {train.name} and of {before.name}" if before is not None else ""
     flags = (AREA_APART,) if _are_apart(*values) else ()
     _add(part, train, "exercise_increment", values[0], note, flags)

@@ -92,19 +92,12 @@ def _encode_codes(samples: SampleArray, calibration: Calibration) -> tuple[str, 
     factor = voltage_factor(calibration.unit)
     if low is None or high is None or bottom is None or top is None or factor is None or low == high or bottom == top:
         return None
+    from ncs.store._planes import planes_of
+
     step, base = (top - bottom) * factor / (high - low), bottom * factor
-    exact = samples.reshape(-1)
-    codes = exact.astype(np.float64)
-    codes -= base
-    codes /= step
-    codes += low
-    with np.errstate(invalid="ignore"):  # NaN and what is out of range show in the comparison
-        whole = np.rint(codes, out=codes).astype("<i2")
-    if _from_codes(whole, low, step, base).tobytes() != exact.tobytes():
+    planes = planes_of(samples, float(low), step, base)
+    if planes is None:
         return None
-    delta = whole.copy()
-    delta[1:] -= whole[:-1]
-    planes = delta.view(np.uint8).reshape(-1, 2).T.tobytes()
     header = _HEADER.pack(low, step, base)
     if len(planes) > _SHORT:
         return _CODES, header + _squeeze(planes)

@@ -9,9 +9,11 @@ import hashlib
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from ncs.errors import Problem
+from ncs.model import SourceFile
 from ncs.store._codec import dumps, encode_samples, floats_to_json, sample_digest, storable
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ncs.detect.marks import Marks
-    from ncs.model import Provenance, SourceFile, Trace, Visit
+    from ncs.model import Provenance, Side, Technique, Trace, Visit
     from ncs.results import VisitResult
 
 __all__ = [
@@ -89,6 +91,57 @@ class Prepared:
     traces: list[Row]
     marks: list[Row]
     measurements: list[Row]
+
+    def __reduce__(self) -> tuple[Any, Row]:
+        """Send values only: left to itself, ``pickle`` asks each noun for its fields, on both sides and every time."""
+        head = self.head
+        sources = [_SOURCE(source) for source in head.sources]
+        return _received, (
+            (head.subject, head.date, head.key, head.fingerprint), sources, self.problems, self.covariates,
+            self.version, self.run, self.studies, self.waveforms, self.traces, self.marks, self.measurements,
+        )  # fmt: skip
+
+
+_SOURCE = attrgetter("name", "sha256", "size_bytes", "format", "sidecar_sha256", "protocol_sha256")
+
+
+def _received(
+    head: Row,
+    sources: list[Row],
+    problems: tuple[Problem, ...],
+    covariates: dict[str, float | str],
+    version: str,
+    run: Row,
+    studies: list[Row],
+    waveforms: list[Row],
+    traces: list[Row],
+    marks: list[Row],
+    measurements: list[Row],
+) -> Prepared:
+    """Undo ``Prepared.__reduce__``."""
+    subject, date, key, fingerprint = head
+    files = tuple([_source(*values) for values in sources])
+    return Prepared(
+        head=Head(subject=subject, date=date, key=key, fingerprint=fingerprint, sources=files),
+        problems=problems,
+        covariates=covariates,
+        version=version,
+        run=run,
+        studies=studies,
+        waveforms=waveforms,
+        traces=traces,
+        marks=marks,
+        measurements=measurements,
+    )
+
+
+def _source(
+    name: str, sha256: str, size_bytes: int, form: str, sidecar_sha256: str, protocol_sha256: str
+) -> SourceFile:
+    return SourceFile(
+        name=name, sha256=sha256, size_bytes=size_bytes, format=form,
+        sidecar_sha256=sidecar_sha256, protocol_sha256=protocol_sha256,
+    )  # fmt: skip
 
 
 def head_of(result: VisitResult) -> Head:
@@ -193,6 +246,22 @@ def _records(nouns: tuple[Any, ...], names: tuple[str, ...]) -> str | None:
 @lru_cache(maxsize=512)
 def _list(values: tuple[str | int, ...]) -> str:
     return dumps(values)
+
+
+@lru_cache(maxsize=4096)
+def _kind(
+    quantity: str,
+    unit: str,
+    method: str,
+    nerve: str | None,
+    side: Side | None,
+    technique: Technique | None,
+    recording_site: str | None,
+    site: str | None,
+    segment: str | None,
+) -> Kind:
+    """Return the kind of a measurement, one object for all that are equal: what repeats is sent once to the writer."""
+    return quantity, unit, method, nerve, _text(side), _text(technique), recording_site, site, segment
 
 
 def _number(value: float | None) -> float | None:
@@ -307,14 +376,15 @@ def _mark_rows(result: VisitResult) -> list[Row]:
     rows: list[Row] = []
     for entry in result.marks:
         place = (entry.study_index, entry.trace_index, entry.response)
-        rows.append((*place, MEASURED, _list(entry.measured_sweeps), *_mark_columns(entry.measured)[0]))
-        rows.extend((*place, index, None, *values) for index, values in enumerate(_mark_columns(entry.sweeps)))
+        sweeps = _mark_columns(entry.sweeps)
+        measured = sweeps if entry.measured is entry.sweeps else _mark_columns(entry.measured)
+        rows.append((*place, MEASURED, _list(entry.measured_sweeps), *measured[0]))
+        rows += [(*place, index, None, *values) for index, values in enumerate(sweeps)]
     return rows
 
 
 def _mark_columns(marks: Marks) -> list[Row]:
-    columns = [getattr(marks, name).tolist() for name in (*MARK_COLUMNS, "outcome", "flags")]
-    return [tuple([x if x == x else None for x in row]) for row in zip(*columns, strict=True)]  # noqa: PLR0124
+    return [tuple([x if x == x else None for x in row]) for row in marks.rows()]  # noqa: PLR0124
 
 
 def _measurement_rows(result: VisitResult) -> list[Row]:
@@ -322,8 +392,7 @@ def _measurement_rows(result: VisitResult) -> list[Row]:
     return [
         (
             position, m.study_index,
-            (m.quantity, m.unit, m.method, m.nerve, _text(m.side), _text(m.technique), m.recording_site, m.site,
-             m.segment),
+            _kind(m.quantity, m.unit, m.method, m.nerve, m.side, m.technique, m.recording_site, m.site, m.segment),
             _number(m.value), _number(m.sd), _text(m.reason), _number(m.distance_mm), _number(m.skin_temperature_c),
             ";".join(m.flags),
         )

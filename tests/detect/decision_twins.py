@@ -77,7 +77,13 @@ def repeats(y, blank, lo, start, top, half, period, summit, size):
     return False
 
 
-def presence(y, gain, p0, window, half, peak, base, smooth, rate, slowest, most):
+def tail_doubt(x, t_ms):
+    """Samples by which an onset moves when the baseline is off by the whole tail."""
+    tail = edge.nuisance_at(t_ms)[2:4] @ x[2:4]
+    return abs(tail) / x[k.P_HEIGHT] * math.exp(x[k.P_SCALE])
+
+
+def presence(y, gain, p0, window, half, peak, base, smooth, rate, slowest, swing, most):
     """Outcome of a candidate; ``gain`` is by how much the fitted rise explains the sweep better, ``None`` without."""
     lo, hi, foot, top, first = window
     s = twins.smoothed(y, half)
@@ -101,7 +107,9 @@ def presence(y, gain, p0, window, half, peak, base, smooth, rate, slowest, most)
         return k.NO_RESPONSE
     until = min(hi, top + 3 * pace + int(0.4 * slowest))
     fall = s[top] - min([s[top], *s[top:until]])
-    if not (min(size, fall) > 9 * smooth or (gain is not None and gain > k.EVIDENCE)):
+    less = min(size, fall)
+    is_tall = less > 9 * smooth or (less > 5 * smooth and size + fall > swing * smooth)
+    if not (is_tall or (gain is not None and gain > k.EVIDENCE)):
         return k.NO_RESPONSE
     if fall < 0.3 * size:
         return k.AT_WINDOW_EDGE if hi - top < 2 * pace else k.NO_RESPONSE

@@ -41,7 +41,7 @@ def mark_one(y, stimulus_ms, options, method, rise):
     before, pre = min(int(p0 - 0.15 * rate), lo - half), max(0, int(p0 - 8 * rate))
     flags, base = 0, twins.box_mean(y, pre, before)
     if before - pre < 3 * half:
-        flags, before, base = k.NO_BASELINE, pre, twins.box_mean(y, hi - max(1, (hi - lo) // 5), hi)
+        flags, before, base = k.NO_BASELINE, pre, twins.level_at_end(y, hi, max(2, (hi - lo) // 5))
     foot, top, height = twins.largest_rise(y, lo, hi, half, base)
     smooth = math.sqrt(density / (2 * half + 1))
     if not height > 5 * smooth:
@@ -68,7 +68,7 @@ def mark_one(y, stimulus_ms, options, method, rise):
 
 def measure_response(y, p0, window, base, half, fine, density, fit, options, method, rise):
     """Outcome, flags and columns of a candidate; ``fit`` is what ``fit_edge`` gave."""
-    rate, slowest, least_uv = options[0], options[6] * options[0], options[7]
+    rate, slowest, least_uv, swing = options[0], options[6] * options[0], options[7], options[8]
     lo, hi, foot, top, summit = window
     edge, precision = fit
     n, smooth, t_top = len(y), math.sqrt(density / (2 * half + 1)), (top - p0) / rate
@@ -88,6 +88,8 @@ def measure_response(y, p0, window, base, half, fine, density, fit, options, met
         onset, onset_sd = edges.onset_of(edge.x, rise, share, precision)
         place = (lo, foot, summit, half, onset, onset_sd, base, peak, density, rate)
         onset, onset_sd = slow.checked_onset(y, edge.x, p0, *place)
+        onset_sd *= math.hypot(1.0, k.FEW_NOISE * math.sqrt(fine) / peak)
+        onset_sd = math.hypot(onset_sd, slow.tail_doubt(edge.x, (onset - p0) / rate))
         gradient = np.r_[edges.nuisance_at(t_top), np.zeros(edge.x.size - k.N_NUISANCE)]
         floor_sd = twins.spread_of(precision, gradient)
         limit = slow.floor_limit(y, onset, foot, half, base, smooth)
@@ -99,7 +101,7 @@ def measure_response(y, p0, window, base, half, fine, density, fit, options, met
         onset_sd = math.inf if not dips and 0.02 * peak < 3 * smooth else onset_sd
         floor_sd = smooth
     gain = None if edge is None else edges.rise_gain(edge, rise)
-    present = slow.presence(y, gain, p0, window, half, peak, base, smooth, rate, slowest, k.MOST_BINS)
+    present = slow.presence(y, gain, p0, window, half, peak, base, smooth, rate, slowest, swing, k.MOST_BINS)
     if present != k.FOUND:
         return present, 0, {}
     if top - onset > slowest:

@@ -20,7 +20,7 @@ RATE = 10.0
 HALF = 2
 RISE = k.Rise(*rise_model("cmap"))
 N_MODES = RISE.prior_sd.shape[0]
-OPTIONS = np.array([RATE, 0.6, 50.0, 0.3, 50.0, 0.02, 15.0, 25.0])
+OPTIONS = np.array([RATE, 0.6, 50.0, 0.3, 50.0, 0.02, 15.0, 25.0, 30.0])
 
 
 @pytest.fixture(scope="module")
@@ -120,9 +120,20 @@ def test_repeats(sweeps, seed, start, length, period, size):
     assert k.repeats(twins.running_sum(y), *place) == slow.repeats(y, *place)
 
 
+@given(SEED, st.floats(-2.0, 30.0))
+def test_tail_doubt(seed, t_ms):
+    edge = scratch()
+    edge.x[:] = np.random.default_rng(seed).normal(size=edge.x.size)
+    edge.x[k.P_HEIGHT] = 10.0
+    found = k.tail_doubt(edge, t_ms, edge.row[k.MOST_BINS])
+    assert found == pytest.approx(slow.tail_doubt(edge.x, t_ms), rel=1e-9, abs=1e-12)
+    edge.x[2:4] = 0.0
+    assert k.tail_doubt(edge, t_ms, edge.row[k.MOST_BINS]) == 0.0
+
+
 @settings(EXAMPLES, max_examples=1000)
-@given(SEED, st.floats(0.2, 2.0), st.floats(0.1, 3.0), st.floats(2.0, 15.0))
-def test_presence(sweeps, seed, tall, loud, slowest):
+@given(SEED, st.floats(0.2, 2.0), st.floats(0.1, 3.0), st.floats(2.0, 15.0), st.floats(10.0, 40.0))
+def test_presence(sweeps, seed, tall, loud, slowest, swing):
     found = candidate(sweeps, seed)
     if found is None:
         return
@@ -136,7 +147,7 @@ def test_presence(sweeps, seed, tall, loud, slowest):
     gain = k.rise_gain(edge, RISE, quiet, count, N_MODES) if count else None
     edge.x[:] = x
     smooth = loud * math.sqrt(density / (2 * HALF + 1))
-    numbers = (HALF, tall * height, base, smooth, RATE, slowest * RATE)
+    numbers = (HALF, tall * height, base, smooth, RATE, slowest * RATE, swing)
     present = k.presence(edge, total, p0, window, *numbers, quiet, count, RISE)
     assert present == slow.presence(y, gain, p0, window, *numbers, k.MOST_BINS)
 
@@ -192,6 +203,6 @@ def test_every_outcome_of_presence_is_met(sweeps):
         found = candidate(sweeps, seed)
         if found is not None:
             y, p0, window, base, height, density = found
-            numbers = (HALF, height, base, math.sqrt(density / (2 * HALF + 1)), RATE, 15.0 * RATE)
+            numbers = (HALF, height, base, math.sqrt(density / (2 * HALF + 1)), RATE, 15.0 * RATE, 18.0)
             met.add(slow.presence(y, None, p0, window, *numbers, k.MOST_BINS))
     assert {k.FOUND, k.NO_RESPONSE} <= met

@@ -152,6 +152,19 @@ def test_box_mean_with_any_limits(y, first, last):
     same(k.box_mean(twins.running_sum(y), first, last), twins.box_mean(y, first, last))
 
 
+@EXAMPLES
+@given(SAMPLES.filter(lambda v: v.size >= 8), st.integers(2, 7), st.floats(0.0, 1.0))
+def test_level_at_end(y, width, share):
+    hi = width + int(share * (y.size - width))
+    same(k.level_at_end(twins.running_sum(y), hi, width), twins.level_at_end(y, hi, width))
+
+
+def test_the_level_at_the_end_is_not_taken_in_the_middle_of_a_response():
+    y = np.r_[np.zeros(40), np.linspace(0.0, 500.0, 40), np.zeros(40)]
+    assert k.level_at_end(twins.running_sum(y), 70, 10) == 0.0
+    assert k.level_at_end(twins.running_sum(y[::-1]), 20, 10) == 0.0
+
+
 # Noise
 
 

@@ -232,3 +232,25 @@ def test_the_last_swing_of_an_artefact_is_no_first_summit():
     marks = mark(sweeps.samples_uv, 10_000.0, stimulus_ms=sweeps.stimulus_ms)
     assert (marks.outcome == Outcome.FOUND).mean() > 0.97
     assert np.nanmedian(np.abs(marks.onset_ms - sweeps.truth.onset_ms)) < 0.05
+
+
+def small_snaps(sigma, **tails):
+    noise = Contamination(noise_uv=0.4, low_cut_hz=20.0, high_cut_hz=2000.0, **tails)
+    many = [snaps(seed, contamination=noise, response=Snap(amplitude_uv=sigma * 0.4)) for seed in range(5)]
+    return [Marked(sweeps, "snap") for sweeps in many]
+
+
+def test_a_small_sensory_response_that_rises_and_falls_is_found():
+    assert np.mean([m.found.mean() for m in small_snaps(10.0)]) > 0.9
+
+
+def test_stated_errors_hold_on_the_tail_of_an_artefact():
+    tails = {
+        "artefact_uv": (20.0, 300.0),
+        "tail_uv": (1.0, 30.0),
+        "tail_ms": (0.3, 2.0),
+        "second_tail_share": (0.0, 0.3),
+    }
+    marked = small_snaps(100.0, **tails)
+    held = [m.error("onset_ms")[m.found] < 1.96 * m.marks.onset_sd_ms[m.found] for m in marked]
+    assert 0.91 < np.concatenate(held).mean() < 0.985

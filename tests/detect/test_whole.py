@@ -49,7 +49,7 @@ def options(response, rate, method):
     kind = _DIRECT[response]
     return np.array([
         rate, kind.blank_ms, kind.latest_ms, kind.smooth_ms, kind.peak_threshold_uv,
-        ONSET_METHODS[method].parameter[response], kind.slowest_rise_ms, kind.least_uv,
+        ONSET_METHODS[method].parameter[response], kind.slowest_rise_ms, kind.least_uv, kind.least_swing_noise,
     ])  # fmt: skip
 
 

@@ -22,6 +22,13 @@ def box_mean(y, first, last):
     return part.sum() / part.size if part.size else NAN
 
 
+def level_at_end(y, hi, width):
+    """Mean of ``width`` samples before ``hi`` or the end: of the stretch whose halves differ less."""
+    parts = [y[end - width : end] for end in (hi, len(y))]
+    changes = [abs(part[-(width // 2) :].mean() - part[: width - width // 2].mean()) for part in parts]
+    return parts[int(np.argmin(changes))].mean()
+
+
 def smoothed(y, half):
     """The sweep as a moving average, cut to the sweep at its ends."""
     return np.array([box_mean(y, i - half, i + half + 1) for i in range(len(y))])

@@ -4,10 +4,11 @@ import datetime as dt
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ncs.errors import ReadError
+from ncs.io import _edf_header
 from ncs.io._edf_header import decode_header
 from ncs.io._edf_identity import format_date, parse_long_date, parse_short_date
 from ncs.io._faults import Faults
@@ -27,6 +28,31 @@ def stimulus_at(onset, record="+0", text="StimA"):
 
 
 # -- header ------------------------------------------------------------------------------------------------------------
+
+
+def decoded(decode, content):
+    faults = Faults(file="a.edf")
+    try:
+        return repr(decode(content, faults)), repr(faults)
+    except ReadError as error:
+        return repr(error.problems), repr(faults)
+
+
+HEADER = motor(stimulus_at("+0"))[:900]
+PLACES = st.one_of(st.integers(0, 767), st.sampled_from([8, 88, 168, 184, 192, 236, 244, 252, 464, 472, 480, 488]))
+
+
+@given(st.lists(st.tuples(PLACES, st.sampled_from(list(b"0129.-+eE ,x\0\xb5\xff"))), max_size=4), st.integers(700, 900))
+@example([(480, ord("-")), (481, ord("0")), (482, ord(" "))], 900)
+@example([(464 + at, byte) for at, byte in enumerate(b"1e300   -1e300  ")], 900)
+@example([(464 + at, byte) for at, byte in enumerate(b"5       ")] + [(480, ord("5")), (481, ord(" "))], 900)
+def test_what_is_remembered_of_headers_changes_none(changes, length):
+    content = bytearray(HEADER)
+    for at, byte in changes:
+        content[at] = byte
+    cut = bytes(content[:length])
+    for _ in range(2):
+        assert decoded(decode_header, cut) == decoded(_edf_header._decode_header, cut)
 
 
 def test_reserved_field_only_has_to_start_with_the_continuity():

@@ -155,7 +155,7 @@ def test_a_reader_from_elsewhere_that_fails_is_named(table, monkeypatch):
             raise KeyError("oops")
 
     entry = registry.RegisteredReader(name="falling", origin="entry point of elsewhere", reader=Falling())
-    monkeypatch.setattr(registry, "_candidates", lambda head, path: (entry,))
+    monkeypatch.setattr(registry, "_claims", lambda head, path: [(1.0, entry)])
     with pytest.raises(ReadError, match=r"reader falling .entry point of elsewhere.: KeyError: 'oops'"):
         ncs.read(table, sidecar=TEXT)
 
