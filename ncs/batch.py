@@ -15,7 +15,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ncs._crew import Crew, How, Outcome, Work, analyze_file, failure_from, failure_of
+from ncs._crew import ANALYSIS, Crew, How, Outcome, Step, failure_from, failure_of
 from ncs._finding import Item, Tally, count, find
 from ncs._memory import Identity, Memory, identify
 from ncs.errors import ClusterError, InvalidInputError, Problem, StoreAccessError, StoreError, StoreLostError
@@ -121,7 +121,7 @@ def analyze_files(
     keep_identifiers: bool = False,
     check_content: bool = False,
     progress: Callable[[BatchProgress], object] | None = None,
-    _work: Work | None = None,
+    _work: Step | None = None,
     _key: Callable[[str, How], Identity | None] | None = None,
 ) -> BatchSummary:
     """Read and analyse many files.
@@ -188,7 +188,7 @@ def analyze_files(
     found = find(named, run.tally)
     first = list(islice(found, _FEW))
     unknown = run.unknown(chain(first, found))
-    crew = Crew(work=_work or analyze_file, how=how, executor=executor, jobs=jobs)
+    crew = Crew(work=(_work,) if _work else ANALYSIS, how=how, executor=executor, jobs=jobs)
     crew.in_process = executor is None and (crew.jobs == 1 or (jobs is None and len(first) < _FEW))
     with _young_garbage_only():
         _carry_out(run, crew, unknown)
