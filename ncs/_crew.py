@@ -30,7 +30,7 @@ from ncs.store._rows import Prepared, prepare
 from ncs.store.failure import Failure
 
 if TYPE_CHECKING:
-    from multiprocessing.synchronize import Event
+    from multiprocessing.synchronize import Event, Lock
 
     from ncs._finding import Item
     from ncs.analysis import TemperatureCorrection
@@ -42,6 +42,7 @@ _CHUNK = 16
 _TOGETHER = 16
 _TOGETHER_BYTES = 1 << 20
 _TICK_SECONDS = 1.0
+_COMPILING_SECONDS = 180.0
 _WORKERS_ELSEWHERE = 24
 """How many workers an executor is taken to have that does not say."""
 
@@ -164,14 +165,14 @@ def failure_of(path: str, error: str, problems: tuple[Problem, ...], sha256: str
     return Failure(path=path, error=error, problems=problems, message=message, sha256=sha256)
 
 
-def _prepare_worker(stopping: Event | None = None) -> None:
+def _prepare_worker(stopping: Event | None, compiled: Event, turn: Lock) -> None:
     global _stopping  # noqa: PLW0603 - what a process is told when it starts has to be kept somewhere
     _stopping = stopping
     # Ctrl-C reaches every process of a terminal; only the writer decides what to do about it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(Exception):  # what fails here fails again, with a file's name, in the first file
-        _warm_up()
+        _warm_up_in_turn(compiled, turn)
     gc.collect()
     gc.freeze()  # what is loaded by now stays: the collector need not look through it for every few files
     gc.set_threshold(20_000, 20, 20)
@@ -183,6 +184,18 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+def _warm_up_in_turn(compiled: Event, turn: Lock) -> None:
+    """Let the first process compile the kernels, where that has not been done yet; the others load what it has made."""
+    if not compiled.is_set() and turn.acquire(timeout=_COMPILING_SECONDS):
+        try:
+            if not compiled.is_set():
+                _warm_up()
+                compiled.set()
+        finally:
+            turn.release()
+    _warm_up()
 
 
 def _warm_up() -> None:
@@ -386,7 +399,6 @@ def _tasks_for(jobs: int) -> int:
 
 
 def _pool(jobs: int, stopping: Event | None = None) -> ProcessPoolExecutor:
-    if jobs > 1:
-        _warm_up()  # once here, so that the processes find compiled kernels instead of each compiling them
     context = get_context("spawn")
-    return ProcessPoolExecutor(jobs, mp_context=context, initializer=_prepare_worker, initargs=(stopping,))
+    told = (stopping, context.Event(), context.Lock())
+    return ProcessPoolExecutor(jobs, mp_context=context, initializer=_prepare_worker, initargs=told)

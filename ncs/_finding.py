@@ -67,7 +67,33 @@ class Tally:
 
 def count(named: Sequence[str | os.PathLike[str]]) -> int:
     """Return how many files ``find`` will yield."""
+    if len(named) == 1 and Path(named[0]).is_dir():
+        return _count_below(os.fspath(named[0]))
     return sum(1 for _ in _find(named, Tally(), stamped=False))
+
+
+def _count_below(folder: str) -> int:
+    """Return how many files ``_walk`` will yield, without putting them in order."""
+    below, files = [], 0
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    if _is_searched(entry.name):
+                        below.append(entry.path)
+                elif _may_be_recording(entry):
+                    files += 1
+    except OSError:  # ``_walk`` will say so
+        return 0
+    return files + sum(map(_count_below, below))
+
+
+def _is_searched(folder: str) -> bool:
+    return not folder.startswith(".")
+
+
+def _may_be_recording(entry: os.DirEntry[str]) -> bool:
+    return not _NEVER_RECORDINGS.search(entry.name) and entry.is_file()
 
 
 def find(named: Sequence[str | os.PathLike[str]], tally: Tally) -> Iterator[Item]:
@@ -128,9 +154,9 @@ def _walk(folder: str, place: str, tally: Tally, *, stamped: bool) -> Iterator[I
     for entry in inside:
         name = entry.name
         if entry.is_dir(follow_symlinks=False):
-            if not name.startswith("."):
+            if _is_searched(name):
                 yield from _walk(entry.path, os.path.join(place, name), tally, stamped=stamped)  # noqa: PTH118
-        elif not entry.is_file() or _NEVER_RECORDINGS.search(name):
+        elif not _may_be_recording(entry):
             tally.ignored += 1
         else:
             stamp = _stamp_of(entry, place, sidecars) if stamped else ""

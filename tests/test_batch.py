@@ -19,7 +19,7 @@ import pytest
 
 import ncs
 from ncs import _crew, batch
-from ncs._finding import Tally, find
+from ncs._finding import Tally, count, find
 from ncs._memory import Identity
 from ncs.batch import BatchProgress, Failure, analyze_files
 from ncs.errors import FileAccessError, InvalidInputError, NcsWarning, Problem, ReadError, UnknownFormatError
@@ -537,3 +537,14 @@ def test_an_empty_recording_in_a_folder_is_a_failure_and_other_files_are_ignored
     summary = ncs.analyze_files([tmp_path])
     assert [Path(failure.path).name for failure in summary.failures] == ["empty.edf"]
     assert summary.n_ignored == 1
+
+
+def test_as_many_files_are_counted_as_found(tmp_path):
+    for name in ("a.edf", "b.edf.ncs.json", ".hidden", "events.tsv", "deep/c.edf", "deep/deeper/d.txt", ".git/e.edf"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "link.edf").symlink_to("nowhere")
+    (tmp_path / "deep" / "up").symlink_to(tmp_path, target_is_directory=True)
+    for named in ([tmp_path], [str(tmp_path)], [tmp_path, tmp_path / "deep"], [tmp_path / "**" / "*.edf"], []):
+        assert count(named) == len(list(find(named, Tally())))
+    assert [Path(item.path).name for item in find([tmp_path], Tally())] == ["a.edf", "c.edf", "d.txt"]
