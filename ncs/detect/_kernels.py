@@ -1192,9 +1192,9 @@ def measure_response(
     floor = nuisance_value(edge, t_top, basis)
     crest = box_mean(total, top - half, top + half + 1)
     least = max(8 * smooth, 0.05 * (crest - base))
-    positivity = (
-        base - box_mean(total, foot - half, foot + half + 1) > least and falls_before(total, lo, foot, half) > least
-    )
+    dip = base - box_mean(total, foot - half, foot + half + 1) > least and falls_before(total, lo, foot, half) > least
+    # a dip that takes longer than any response to come back is the tail of the artefact
+    positivity = dip and fall_back(total, foot, summit, half, base) - foot < options[6] * rate
     if positivity or not fitted:
         floor = base
     sample = extreme_sample(y, top, half, 1.0)
@@ -1208,7 +1208,7 @@ def measure_response(
     floor_sd = smooth
     if positivity or not fitted:
         onset, onset_sd = crossing_with_sd(total, foot, summit, max(1, half // 2), base + 0.02 * peak, density)
-        if not positivity and 0.02 * peak < 3 * smooth:
+        if not positivity and (dip or 0.02 * peak < 3 * smooth):
             onset_sd = math.inf
     else:
         onset, onset_sd = onset_of(edge, rise, 0.02 * max(peak / edge.x[P_HEIGHT], 1.0), edge.g)
@@ -1332,7 +1332,12 @@ def checked_onset(
     if not clear and away > 3 * noise and not grows:
         return onset, onset_sd
     if onset > cross + slack or (clear and onset < cross - slack) or not math.isfinite(onset):
-        return cross, cross_sd if clear else max(cross_sd, 0.3 * rate)
+        if not clear:
+            cross_sd = max(cross_sd, 0.3 * rate)
+        if away > level and abs(box_mean(total, foot - half, foot + half + 1) - base) > level:
+            # the rise does not begin at the baseline: neither onset can be trusted
+            cross_sd = math.hypot(cross_sd, onset - cross)
+        return cross, cross_sd
     return onset, onset_sd
 
 

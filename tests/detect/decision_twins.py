@@ -46,7 +46,9 @@ def checked_onset(y, x, p0, lo, foot, summit, half, onset, onset_sd, base, peak,
     if not clear and away > 3 * noise and not tail_grows:
         return onset, onset_sd
     if onset - cross > slack or (clear and cross - onset > slack):
-        return cross, cross_sd if clear else max(cross_sd, 0.3 * rate)
+        is_apart = away > level and abs(mean_around(y, foot, half) - base) > level
+        doubt = cross - onset if is_apart else 0.0
+        return cross, math.hypot(cross_sd if clear else max(cross_sd, 0.3 * rate), doubt)
     return onset, onset_sd
 
 

@@ -74,7 +74,8 @@ def measure_response(y, p0, window, base, half, fine, density, fit, options, met
     n, smooth, t_top = len(y), math.sqrt(density / (2 * half + 1)), (top - p0) / rate
     crest = slow.mean_around(y, top, half)
     least = max(8 * smooth, 0.05 * (crest - base))
-    dips = base - slow.mean_around(y, foot, half) > least and twins.falls_before(y, lo, foot, half) > least
+    dip = base - slow.mean_around(y, foot, half) > least and twins.falls_before(y, lo, foot, half) > least
+    dips = dip and twins.fall_back(y, foot, summit, half, base) - foot < slowest
     modelled = edge is not None and not dips
     floor = edges.nuisance_value(edge.x, t_top) if modelled else base
     reach = twins.width_above(y, top, half, floor + 0.9 * (crest - floor), 4 * half + n // 8)
@@ -98,7 +99,7 @@ def measure_response(y, p0, window, base, half, fine, density, fit, options, met
             peak = value - floor
     else:
         onset, onset_sd = twins.crossing_with_sd(y, foot, summit, max(1, half // 2), base + 0.02 * peak, density)
-        onset_sd = math.inf if not dips and 0.02 * peak < 3 * smooth else onset_sd
+        onset_sd = math.inf if not dips and (dip or 0.02 * peak < 3 * smooth) else onset_sd
         floor_sd = smooth
     gain = None if edge is None else edges.rise_gain(edge, rise)
     present = slow.presence(y, gain, p0, window, half, peak, base, smooth, rate, slowest, swing, k.MOST_BINS)

@@ -254,3 +254,10 @@ def test_stated_errors_hold_on_the_tail_of_an_artefact():
     marked = small_snaps(100.0, **tails)
     held = [m.error("onset_ms")[m.found] < 1.96 * m.marks.onset_sd_ms[m.found] for m in marked]
     assert 0.91 < np.concatenate(held).mean() < 0.985
+
+
+def test_on_a_slow_tail_an_onset_is_right_or_missing():
+    tail = Contamination(noise_uv=1.0, tail_uv=600.0, tail_ms=20.0)
+    marked = Marked(cmaps(3, contamination=tail, response=Cmap(amplitude_uv=300.0), stimulus_ms=5.0))
+    assert marked.found.sum() > 5
+    assert np.all(marked.error("onset_ms")[marked.found] < 3.0 * marked.marks.onset_sd_ms[marked.found])
