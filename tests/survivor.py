@@ -13,7 +13,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import ncs
-from ncs import batch, simulate
+from ncs import _crew, batch, simulate
 from ncs.io.edf_write import encode_edf, write_edf
 from ncs.model import Subject, Visit
 from ncs.simulate import MotorNerve
@@ -52,8 +52,8 @@ def let_settle():
 
 
 def analyse(folder, url):
-    """Analyse the archive here, with many small commits."""
-    batch._GROUP = 3
+    """Analyse the archive here, with many small commits spread over the whole of it."""
+    batch._GROUP = _crew._TOGETHER = 3
     with ncs.open_store(url) as store:
         return ncs.analyze_files([folder], store=store, jobs=1)
 

@@ -260,4 +260,6 @@ def test_on_a_slow_tail_an_onset_is_right_or_missing():
     tail = Contamination(noise_uv=1.0, tail_uv=600.0, tail_ms=20.0)
     marked = Marked(cmaps(3, contamination=tail, response=Cmap(amplitude_uv=300.0), stimulus_ms=5.0))
     assert marked.found.sum() > 5
-    assert np.all(marked.error("onset_ms")[marked.found] < 3.0 * marked.marks.onset_sd_ms[marked.found])
+    in_sd = marked.error("onset_ms")[marked.found] / marked.marks.onset_sd_ms[marked.found]
+    assert np.mean(in_sd < 1.96) > 0.85
+    assert in_sd.max() < 6.0
