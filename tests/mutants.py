@@ -119,10 +119,15 @@ def run(names: list[str], jobs: int) -> None:
     environment = dict(os.environ)
     environment.setdefault("NCS_RECORDINGS", str(ROOT.parent / "shared" / "recordings"))  # one folder further up
     mutmut = Path(sys.executable).with_name("mutmut")
-    done = subprocess.run([mutmut, "run", "--max-children", str(jobs), *names], env=environment, check=False)
+    command = [mutmut, "run", "--max-children", str(jobs), *names]
+    log = MUTANTS / "run.log"
+    print(f"{len(names)} mutants against the tests; {log} says how far that is", flush=True)
+    with log.open("w", encoding="utf-8") as file:  # it draws a wheel, many times a second
+        done = subprocess.run(command, env=environment, check=False, stdout=file, stderr=subprocess.STDOUT)
     if done.returncode:
         sys.exit(
-            f"mutmut ended with status {done.returncode}; the tests named in [tool.mutmut] must pass without mutants"
+            f"mutmut ended with status {done.returncode}, see {log}; the tests named in [tool.mutmut] must pass "
+            "without mutants"
         )
 
 
