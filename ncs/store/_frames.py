@@ -117,7 +117,8 @@ def _joined(own: Cells, kinds: Cells, origins: Cells) -> pd.DataFrame:
     kind = _positions(kinds.pop("id"), own.pop("kind_id"))[order]
     columns: dict[str, Any] = {}
     for cells, places in ((origins, place[order]), (kinds, kind), (own | {"run": own["run_id"]}, order)):
-        columns |= {name: _typed(name, values)[places] for name, values in cells.items()}
+        # the texts of the few rows that many have in common become pandas' own before they are multiplied
+        columns |= {name: pd.Series(_typed(name, values)).array.take(places) for name, values in cells.items()}
     return pd.DataFrame({name: columns[name] for name in (*COLUMNS, "run")})
 
 
