@@ -51,15 +51,15 @@ def let_settle():
     time.sleep(2.1)
 
 
-def analyse(folder, url):
+def analyse(folder, url, *, pause_s=0.0):
     """Analyse the archive here, with many small commits spread over the whole of it."""
     batch._GROUP = _crew._TOGETHER = 3
     with ncs.open_store(url) as store:
-        return ncs.analyze_files([folder], store=store, jobs=1)
+        return ncs.analyze_files([folder], store=store, jobs=1, progress=lambda _: time.sleep(pause_s))
 
 
 def _child(folder, url):
-    analyse(folder, url)
+    analyse(folder, url, pause_s=0.01)  # so that the work takes longer than making the store
     os._exit(0)
 
 
