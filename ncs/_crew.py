@@ -41,8 +41,10 @@ _CHUNK = 16
 """Files per task: many, to spread the cost of passing messages; few enough that a lost task is soon repeated."""
 _TOGETHER = 16
 _TOGETHER_BYTES = 1 << 20
+"""Files, and bytes of files, that go through the steps together."""
 _TICK_SECONDS = 1.0
 _COMPILING_SECONDS = 180.0
+"""How long a process waits for the one that compiles the kernels, which may have been killed."""
 _WORKERS_ELSEWHERE = 24
 """How many workers an executor is taken to have that does not say."""
 

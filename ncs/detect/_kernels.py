@@ -3,6 +3,9 @@
 The frame all share: ``y`` is one sweep, negative up; positions are samples; ``lo`` is the first sample that may hold
 the onset, ``peak`` the sample of the negative peak, ``base`` the baseline, ``sigma`` the noise, ``rate_khz`` samples
 per millisecond. Each kernel has a slow numpy twin in the tests; change both or neither.
+
+They share one file on purpose: what numba keeps of a kernel is made anew when its own file changes, and would go on
+with the old code of a kernel that it calls from another.
 """
 
 from __future__ import annotations

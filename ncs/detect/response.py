@@ -344,7 +344,7 @@ def _window(window_ms: tuple[float, float] | None, kind: _Response | LateRespons
 
 
 def warm_up() -> None:
-    """Load or compile every kernel, so that workers started afterwards find them in numba's cache."""
+    """Load or compile every kernel, so that the first recording takes no longer than the others."""
     ramp = np.sin(np.linspace(0.0, 6.0, 200)).reshape(1, -1)
     for samples in (ramp, ramp.astype(np.float32)):
         for onset_method in ONSET_METHODS:

@@ -34,7 +34,7 @@ __all__ = ["begin_writing", "open_engine", "translated", "upgrade"]
 _BUSY_MS = 30_000
 _POSTGRES_LOCK = 0x6E6373
 """Key of the advisory lock that makes writers take turns, as SQLite's do."""
-_PASSWORD = re.compile(r"(?<=:)[^:/]+(?=@)")
+_PASSWORD = re.compile(r"(?<=//)([^:/@]*):.*(?=@)")
 _NO_TABLE = "42P01"
 """SQL state of a table that is not there."""
 
@@ -167,7 +167,7 @@ def _url(url_or_path: str | Path) -> sa.URL:
         url = sa.make_url(text)
         backend = url.get_backend_name()
     except (sa.exc.ArgumentError, ValueError) as error:  # ValueError: a port that is no number
-        hidden = _PASSWORD.sub("***", text)
+        hidden = _PASSWORD.sub(r"\1:***", text)
         raise InvalidInputError(f"store: expected a path or a database URL, found {hidden!r}") from error
     if backend in {"postgres", "postgresql"}:
         if importlib.util.find_spec("psycopg") is None:

@@ -22,7 +22,7 @@ HALF = st.integers(0, 6)
 SEED = st.integers(0, 2**32 - 1)
 
 
-def same(found, expected, **tolerance):
+def assert_same(found, expected, **tolerance):
     assert found == pytest.approx(expected, nan_ok=True, **({"rel": 1e-9, "abs": 1e-9} | tolerance))
 
 
@@ -45,19 +45,19 @@ def walk(seed, n):
 @EXAMPLES
 @given(spans(), LEVEL)
 def test_last_crossing(span, level):
-    same(k.last_crossing(*span, level), twins.last_crossing(*span, level))
+    assert_same(k.last_crossing(*span, level), twins.last_crossing(*span, level))
 
 
 @EXAMPLES
 @given(spans(), LEVEL, st.integers(1, 8))
 def test_sd_crossing(span, level, hold):
-    same(k.sd_crossing(*span, level, hold), twins.sd_crossing(*span, level, hold))
+    assert_same(k.sd_crossing(*span, level, hold), twins.sd_crossing(*span, level, hold))
 
 
 @EXAMPLES
 @given(spans(), LEVEL, st.integers(1, 6))
 def test_tangent_foot(span, base, half):
-    same(k.tangent_foot(*span, base, half), twins.tangent_foot(*span, base, half))
+    assert_same(k.tangent_foot(*span, base, half), twins.tangent_foot(*span, base, half))
 
 
 @EXAMPLES
@@ -65,7 +65,7 @@ def test_tangent_foot(span, base, half):
 def test_curvature_peak(seed, n, data, half):
     y = walk(seed, n)
     lo, peak = sorted((data.draw(st.integers(0, n - 1)), data.draw(st.integers(0, n - 1))))
-    same(k.curvature_peak(y, lo, peak, half), twins.curvature_peak(y, lo, peak, half), abs=1e-6)
+    assert_same(k.curvature_peak(y, lo, peak, half), twins.curvature_peak(y, lo, peak, half), abs=1e-6)
 
 
 def test_curvature_peak_uses_the_second_derivative_of_a_savitzky_golay_filter_of_order_three():
@@ -88,13 +88,13 @@ def test_parabola_offset_stays_within_half_a_sample(left, middle, right):
 @EXAMPLES
 @given(*[st.integers(-1000, 1000)] * 3)
 def test_parabola_offset(left, middle, right):
-    same(k.parabola_offset(float(left), float(middle), float(right)), twins.parabola_offset(left, middle, right))
+    assert_same(k.parabola_offset(float(left), float(middle), float(right)), twins.parabola_offset(left, middle, right))
 
 
 @EXAMPLES
 @given(spans(), st.integers(0, 10))
 def test_rising_run(span, shortest):
-    same(k.rising_run(*span, shortest), twins.rising_run(*span, shortest))
+    assert_same(k.rising_run(*span, shortest), twins.rising_run(*span, shortest))
 
 
 @EXAMPLES
@@ -102,7 +102,7 @@ def test_rising_run(span, shortest):
 def test_aic_minimum(seed, n, offset):
     y = np.random.default_rng(seed).normal(size=n) * np.where(np.arange(n) < n // 2, 1.0, 6.0) + offset
     lo = n // 7
-    same(k.aic_minimum(y, lo, n - 1), twins.aic_minimum(y, lo, n - 1))
+    assert_same(k.aic_minimum(y, lo, n - 1), twins.aic_minimum(y, lo, n - 1))
 
 
 def test_aic_minimum_of_a_flat_stretch_is_nothing():
@@ -115,7 +115,7 @@ def test_aic_minimum_is_not_drawn_to_the_plateau_of_a_clipped_peak(seed, n, flat
     """The variance of equal samples came out of the running sums as 1e-13 instead of 0, and won."""
     y = np.r_[np.random.default_rng(seed).normal(size=n), height * np.linspace(0.05, 1, 20), np.full(flat, height)]
     found = k.aic_minimum(y, 0, y.size - 1)
-    same(found, twins.aic_minimum(y, 0, y.size - 1))
+    assert_same(found, twins.aic_minimum(y, 0, y.size - 1))
     assert found < n + 19
 
 
@@ -149,14 +149,14 @@ def test_load_of_both_infinities_is_not_finite():
 @EXAMPLES
 @given(SAMPLES, st.integers(-80, 80), st.integers(-80, 80))
 def test_box_mean_with_any_limits(y, first, last):
-    same(k.box_mean(twins.running_sum(y), first, last), twins.box_mean(y, first, last))
+    assert_same(k.box_mean(twins.running_sum(y), first, last), twins.box_mean(y, first, last))
 
 
 @EXAMPLES
 @given(SAMPLES.filter(lambda v: v.size >= 8), st.integers(2, 7), st.floats(0.0, 1.0))
 def test_level_at_end(y, width, share):
     hi = width + int(share * (y.size - width))
-    same(k.level_at_end(twins.running_sum(y), hi, width), twins.level_at_end(y, hi, width))
+    assert_same(k.level_at_end(twins.running_sum(y), hi, width), twins.level_at_end(y, hi, width))
 
 
 def test_the_level_at_the_end_is_not_taken_in_the_middle_of_a_response():
@@ -172,7 +172,9 @@ def test_the_level_at_the_end_is_not_taken_in_the_middle_of_a_response():
 @given(spans(), st.integers(1, 5), st.integers(1, 8))
 def test_bend_noise(span, width, lag):
     y, first, last = span
-    same(k.bend_noise(twins.running_sum(y), first, last, width, lag), twins.bend_noise(y, first, last, width, lag))
+    assert_same(
+        k.bend_noise(twins.running_sum(y), first, last, width, lag), twins.bend_noise(y, first, last, width, lag)
+    )
 
 
 @EXAMPLES
@@ -182,7 +184,7 @@ def test_second_difference(span, width, lag):
     i = min(i, y.size - 2 * lag - width)
     if i >= 0:
         found = k.second_difference(twins.running_sum(y), i, width, lag)
-        same(found, twins.second_difference(y, i, width, lag))
+        assert_same(found, twins.second_difference(y, i, width, lag))
 
 
 @EXAMPLES
@@ -191,7 +193,7 @@ def test_noise_density(seed, n, data, rate):
     y = walk(seed, n)
     skip = sorted((data.draw(st.integers(-10, n + 10)), data.draw(st.integers(-10, n + 10))))
     found = k.noise_density(twins.running_sum(y), *skip, rate, np.empty(k.STRETCHES))
-    same(found, twins.noise_density(y, *skip, rate), rel=1e-6)
+    assert_same(found, twins.noise_density(y, *skip, rate), rel=1e-6)
 
 
 @EXAMPLES
@@ -205,7 +207,7 @@ def test_quiet_level(seed, n, data, cut, rank):
     skip = sorted((data.draw(st.integers(-10, n + 10)), data.draw(st.integers(-10, n + 10))))
     room = np.empty(k.STRETCHES)
     found = k.quiet_level(twins.running_sum(y), *skip, width, lag, pieces, rank, room)
-    same(found, twins.quiet_level(y, *skip, width, lag, pieces, rank), rel=1e-6)
+    assert_same(found, twins.quiet_level(y, *skip, width, lag, pieces, rank), rel=1e-6)
 
 
 @pytest.mark.parametrize(("rate_khz", "tolerance"), [(2.0, 0.45), (10.0, 0.25), (20.0, 0.25), (100.0, 0.25)])
@@ -244,7 +246,7 @@ def test_noise_of_too_few_samples_is_not_a_number_but_never_an_error(n):
 def test_largest_rise(span, half, base):
     y, lo, hi = span
     found = k.largest_rise(twins.running_sum(y), lo, hi, half, base)
-    same(found, twins.largest_rise(y, lo, hi, half, base))
+    assert_same(found, twins.largest_rise(y, lo, hi, half, base))
 
 
 @EXAMPLES
@@ -281,7 +283,7 @@ def test_first_summit(span, half, base, least):
 def test_fall_back(span, half, level):
     y, foot, start = span
     found = k.fall_back(twins.running_sum(y), foot, start, half, level)
-    same(found, twins.fall_back(y, foot, start, half, level))
+    assert_same(found, twins.fall_back(y, foot, start, half, level))
     assert foot <= found <= start
 
 
@@ -290,7 +292,7 @@ def test_fall_back(span, half, level):
 def test_falling_crossing(span, half, level):
     y, start, hi = span
     found = k.falling_crossing(twins.running_sum(y), start, hi, half, level)
-    same(found, twins.falling_crossing(y, start, hi, half, level))
+    assert_same(found, twins.falling_crossing(y, start, hi, half, level))
     assert math.isnan(found) or start <= found <= max(hi, start)
 
 
@@ -300,7 +302,7 @@ def test_last_return(span, part, half, levels, gap):
     y, end, hi = span
     base, threshold = levels
     found = k.last_return(twins.running_sum(y), end + part, hi, half, base, threshold, gap)
-    same(found, twins.last_return(y, end + part, hi, half, base, threshold, gap))
+    assert_same(found, twins.last_return(y, end + part, hi, half, base, threshold, gap))
 
 
 @EXAMPLES
@@ -308,7 +310,7 @@ def test_last_return(span, part, half, levels, gap):
 def test_falls_before(span, half):
     y, lo, foot = span
     found = k.falls_before(twins.running_sum(y), lo, foot, half)
-    same(found, twins.falls_before(y, lo, foot, half))
+    assert_same(found, twins.falls_before(y, lo, foot, half))
     assert found >= 0
 
 
@@ -325,7 +327,7 @@ def test_ringing_end(span, until, half, to_the_end):
 def test_a_crossing_has_the_spread_that_noise_and_slope_give_it(span, half, level, density):
     y, foot, top = span
     found = k.crossing_with_sd(twins.running_sum(y), foot, top, half, level, density)
-    same(found, twins.crossing_with_sd(y, foot, top, half, level, density))
+    assert_same(found, twins.crossing_with_sd(y, foot, top, half, level, density))
 
 
 @EXAMPLES
@@ -360,7 +362,7 @@ def test_extreme_sample(y, data, half, sign):
 def test_area_between(y, one, other):
     onset, end = sorted((one, other))
     found = k.area_between(twins.running_sum(y), onset, end, y.size)
-    same(found, twins.area_between(y, onset, end), abs=1e-6)
+    assert_same(found, twins.area_between(y, onset, end), abs=1e-6)
 
 
 def test_area_of_a_known_shape():
@@ -378,7 +380,7 @@ def test_rule_onset(seed, n, data, method):
     lo, peak = sorted((data.draw(st.integers(0, n - 1)), data.draw(st.integers(0, n - 1))))
     method = method or k.METHOD_AIC  # code 0 is no rule
     place = (lo, peak, y[lo], rng.uniform(0.1, 2), y[peak] - y[lo], rng.uniform(0.5, 40), rng.uniform(0.02, 1))
-    same(k.rule_onset(method, y, *place), twins.rule_onset(method, y, *place), rel=1e-6, abs=1e-6)
+    assert_same(k.rule_onset(method, y, *place), twins.rule_onset(method, y, *place), rel=1e-6, abs=1e-6)
 
 
 # The top of a peak
@@ -391,7 +393,7 @@ def test_cubic_top(seed, half, offset, noise, sign):
     u = np.arange(-half - 3, half + 6) / half
     y = offset - 8 * sign * (u - rng.uniform(-1.5, 1.5)) ** 2 + rng.normal(0, noise, u.size)
     found, expected = k.cubic_top(y, half + 3, half, sign), twins.cubic_top(y, half + 3, half, sign)
-    same(found, expected, rel=1e-6, abs=1e-6)
+    assert_same(found, expected, rel=1e-6, abs=1e-6)
 
 
 @EXAMPLES
@@ -401,9 +403,9 @@ def test_cubic_top_finds_the_top_of_a_cubic_exactly(half, at, bend, skew, sign):
     u = (x - at * half) / half
     y = sign * (5.0 - bend * u**2 * (1 + (skew * u if half > 1 else 0.0)))
     position, value, curvature = k.cubic_top(y, half + 1, half, float(sign))
-    same(position, half + 1 + at * half, abs=2e-3 * half)
-    same(value, 5.0, abs=1e-3 * bend)
-    same(curvature, -2 * bend / half**2, rel=0.02)
+    assert_same(position, half + 1 + at * half, abs=2e-3 * half)
+    assert_same(value, 5.0, abs=1e-3 * bend)
+    assert_same(curvature, -2 * bend / half**2, rel=0.02)
 
 
 @EXAMPLES
@@ -427,9 +429,9 @@ def test_cubic_top_is_the_top_of_the_least_squares_cubic(seed, half):
     tops = [r.real for r in cubic.deriv().roots() if abs(r.imag) < 1e-9 and cubic.deriv(2)(r.real) < 0]
     position, value, curvature = k.cubic_top(y, half, half, 1.0)
     if tops and abs(tops[0]) <= half:
-        same(position, half + tops[0], abs=0.02 * half)
-        same(value, cubic(tops[0]), abs=0.01)
-        same(curvature, cubic.deriv(2)(tops[0]), rel=0.2)
+        assert_same(position, half + tops[0], abs=0.02 * half)
+        assert_same(value, cubic(tops[0]), abs=0.01)
+        assert_same(curvature, cubic.deriv(2)(tops[0]), rel=0.2)
 
 
 # Linear algebra
@@ -449,7 +451,7 @@ def test_solve(seed, n):
     np.testing.assert_allclose(g[:n], solution, rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(np.tril(a[:n, :n]), factor, rtol=1e-6, atol=1e-9)
     gradient = rng.normal(size=n)
-    same(k.spread_of(a, n, gradient.copy()), twins.spread_of(matrix, gradient), rel=1e-6)
+    assert_same(k.spread_of(a, n, gradient.copy()), twins.spread_of(matrix, gradient), rel=1e-6)
 
 
 @pytest.mark.parametrize("diagonal", [(1.0, -1.0), (0.0, 1.0), (math.nan, 1.0), (1.0, math.nan)])
@@ -468,4 +470,4 @@ def test_nuisance_at(t_ms):
 @EXAMPLES
 @given(st.floats(0.01, 1e6))
 def test_peak_share(snr):
-    same(k.peak_share(snr), twins.peak_share(snr))
+    assert_same(k.peak_share(snr), twins.peak_share(snr))

@@ -31,6 +31,8 @@ VISIT = ("P07", examined().date)
     ("address", "shown"),
     [
         ("postgresql://someone:secret@host:port/ncs", "postgresql://someone:***@host:port/ncs"),
+        ("postgresql://someone:sec:ret@host:port/ncs", "postgresql://someone:***@host:port/ncs"),
+        ("postgresql://someone:sec/r@et@host:port/ncs", "postgresql://someone:***@host:port/ncs"),
         ("my sql://someone:secret@host/ncs", "my sql://someone:***@host/ncs"),
         ("mysql://someone:secret@host/ncs", "mysql://someone:***@host/ncs"),
     ],
